@@ -1,0 +1,28 @@
+// @podwire/kube-client: the Kubernetes API from Node, for controllers. See README.md.
+export * from './types.ts';
+export { apiVersionOf, collectionPath, objectPath, resources } from './resources.ts';
+export type { ResourceDescriptor } from './resources.ts';
+export { ApiError, ConnectionError, isAbort, isAlreadyExists, isConflict, isConnectionError, isGone, isNotFound } from './errors.ts';
+export { backoffMs, delay, FakeClock, systemClock } from './clock.ts';
+export type { BackoffOptions, Clock } from './clock.ts';
+export { inClusterAccess, KubeconfigError, loadKubeconfig, parseKubeconfig } from './kubeconfig.ts';
+export type { ClusterAccess, KubeconfigOptions } from './kubeconfig.ts';
+export type { Query, RawResponse, RequestOptions } from './transport.ts';
+export { KubeClient } from './client.ts';
+export type { CallOptions, ListOptions, ListResult, PatchKind, PatchOptions, SelectOptions, WriteOptions } from './client.ts';
+export { lines } from './watch.ts';
+export type { WatchEvent, WatchOptions } from './watch.ts';
+export { Store } from './store.ts';
+export type { Indexers, ReadonlyStore } from './store.ts';
+export { Informer } from './informer.ts';
+export type { InformerHandlers, InformerOptions } from './informer.ts';
+export { SyncRunner } from './sync-runner.ts';
+export type { SyncRunnerOptions } from './sync-runner.ts';
+export { WorkQueue } from './work-queue.ts';
+export type { WorkQueueOptions } from './work-queue.ts';
+export { EventRecorder, kubeMicroTime, kubeTime, referenceTo } from './event-recorder.ts';
+export type { EventRecorderOptions } from './event-recorder.ts';
+export { FakeApi } from './fake-api.ts';
+export { milliValue, parseQuantity, quantityValue } from './quantity.ts';
+export { renewLease, runLeaderElection, tryAcquireLease } from './lease.ts';
+export type { LeaderOptions, LeaseOptions } from './lease.ts';

@@ -1,0 +1,78 @@
+// Runs the test suite in three stages, each a run of AVA: unit tests beside the code, integration tests (and conformance) in private network
+// namespaces, end-to-end tests over a real lab. Prints every failure whole, a line per stage, and last the sum.
+//
+//   npm test                     all three stages
+//   npm test -- --unit           one stage (--unit, --integration, --e2e; may be combined)
+//   npm test -- proxy/core       only files whose path contains the word
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { countTapLine, newTally } from './tap.ts';
+import type { Tally } from './tap.ts';
+
+interface Stage {
+  readonly name: string;
+  readonly patterns: readonly string[];
+  /** Test files run at once; each end-to-end file has a lab of its own. What waits for kernels and containers leaves a third of two cores idle. */
+  readonly concurrency: number;
+}
+
+const stages: readonly Stage[] = [
+  { name: 'unit', patterns: ['packages/**/*.test.ts', 'apiserver-lite/**/*.test.ts', 'proxy/**/*.test.ts', 'cni/**/*.test.ts', 'agent/**/*.test.ts', 'lab/**/*.test.ts', 'scripts/**/*.test.ts'], concurrency: 2 },
+  { name: 'integration', patterns: ['test/integration/**/*.test.ts', 'test/conformance/**/*.test.ts'], concurrency: 3 },
+  { name: 'e2e', patterns: ['test/e2e/**/*.test.ts'], concurrency: 3 },
+];
+
+const isFile = (path: string): boolean => !path.includes('node_modules/') && !path.includes('/dist/');
+
+/** Runs one stage and adds its outcome to the tally. */
+async function runStage(stage: Stage, files: readonly string[], tally: Tally): Promise<void> {
+  const startedMs = Date.now();
+  const child = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.js', '--tap', '--concurrency', String(stage.concurrency), ...files], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // Compiled code is kept between the processes: each test file has one of its own, and strips the types of all it imports.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, '..', '.cache', 'compile'), ...process.env, NODE_OPTIONS: '', FORCE_COLOR: '0' },
+  });
+  const before = { ...tally };
+  let inFailure = false;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const kind = countTapLine(line, tally);
+    if (kind !== undefined) inFailure = kind === 'failed';
+    if (kind === 'skipped') process.stdout.write(`${line.replace(/^ok \d+ - /, 'skipped: ')}\n`);
+    else if (inFailure || kind === 'failed') process.stdout.write(`${line}\n`);
+  }
+  const code = await new Promise<number>((resolve) => {
+    if (child.exitCode !== null) resolve(child.exitCode);
+    else child.once('close', (status) => resolve(status ?? 1));
+  });
+  // A runner that dies without naming a failed test must not count as a pass.
+  if (code !== 0 && tally.failed === before.failed) {
+    tally.failed += 1;
+    process.stdout.write(`not ok - the ${stage.name} run ended with exit code ${code} and named no failed test\n`);
+  }
+  const done = (key: keyof Tally): number => tally[key] - before[key];
+  const seconds = Math.round((Date.now() - startedMs) / 1000);
+  process.stdout.write(`${stage.name}: ${done('passed')} ok, ${done('failed')} not ok, ${done('skipped')} left out, ${files.length} files, ${seconds} s\n`);
+}
+
+const words = process.argv.slice(2);
+const chosen = words.filter((word) => word.startsWith('--')).map((word) => word.slice(2));
+const filters = words.filter((word) => !word.startsWith('--'));
+const unknown = chosen.filter((name) => !stages.some((stage) => stage.name === name));
+if (unknown.length > 0) {
+  process.stderr.write(`test: unknown option --${unknown.join(', --')}; use --unit, --integration, --e2e or a part of a path\n`);
+  process.exit(2);
+}
+
+const tally = newTally();
+for (const stage of stages.filter(({ name }) => chosen.length === 0 || chosen.includes(name))) {
+  const files = globSync([...stage.patterns]).filter(isFile).filter((path) => filters.length === 0 || filters.some((word) => path.includes(word))).sort();
+  if (files.length > 0) await runStage(stage, files, tally);
+}
+if (tally.passed + tally.failed === 0) {
+  process.stderr.write('test: no test matched\n');
+  tally.failed += 1;
+}
+process.stdout.write(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped\n`);
+process.exit(tally.failed > 0 ? 1 : 0);

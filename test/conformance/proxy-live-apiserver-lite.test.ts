@@ -1,0 +1,3 @@
+import { sameTestsOn } from './on-server.ts';
+
+await sameTestsOn('apiserver-lite', "the running proxy: rolling updates, restarts, UDP flows, drift, a lost API server", () => import('../integration/proxy-live.test.ts'));

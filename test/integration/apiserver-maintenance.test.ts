@@ -1,0 +1,31 @@
+import test from 'ava';
+import { ClusterCache } from '../../apiserver-lite/cache/cluster-cache.ts';
+import { definitions } from '../../apiserver-lite/kinds/index.ts';
+import { expireEvents } from '../../apiserver-lite/maintenance.ts';
+import { Registry } from '../../apiserver-lite/registry/registry.ts';
+import type { RestContext, WriteOptions } from '../../apiserver-lite/rest/context.ts';
+import { createObject } from '../../apiserver-lite/rest/create.ts';
+import { SqliteStore } from '../../apiserver-lite/store/sqlite-store.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+test('events that nobody repeated for an hour go, others stay', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'apiserver-events-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const store = new SqliteStore(join(directory, 'store.db'));
+  const cache = new ClusterCache(store);
+  await cache.start(() => t.fail());
+  const nowMs = Date.parse('2026-01-01T12:00:00Z');
+  const context: RestContext = { registry: new Registry(definitions), store, cache, admissions: [], now: () => nowMs, settings: { serviceClusterIpRanges: ['10.96.0.0/16'], serviceNodePortRange: { from: 30000, to: 32767 } } };
+  const options: WriteOptions = { dryRun: false, fieldValidation: 'Strict', fieldManager: 'test', user: { name: 'test', groups: [] }, warnings: [] };
+  const kind = (plural: string): NonNullable<ReturnType<Registry['find']>> => context.registry.find('', 'v1', plural) ?? t.fail();
+  await createObject(context, kind('namespaces'), undefined, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } }, options);
+  const event = (name: string, lastTimestamp: string): Promise<unknown> => createObject(context, kind('events'), 'default', { apiVersion: 'v1', kind: 'Event', metadata: { name, namespace: 'default' }, involvedObject: { namespace: 'default' }, lastTimestamp }, options);
+  await event('old', '2026-01-01T10:59:00Z');
+  await event('fresh', '2026-01-01T11:30:00Z');
+  t.is(await expireEvents(context), 1);
+  t.deepEqual(cache.resource({ group: '', resource: 'events' }).all().map(({ object }) => object.metadata.name), ['fresh']);
+  cache.stop();
+  await store.close();
+});
