@@ -43,6 +43,27 @@ openssl openssl
 curl curl
 git git"
 
+# Debian packages, none of whose services is started: the engine and the stores here are started by who needs them.
+listed=no
+apt_install() {
+  export DEBIAN_FRONTEND=noninteractive
+  [ "$listed" = yes ] || apt-get update -q >/dev/null 2>&1 || say "apt-get update failed; trying with the lists at hand"
+  listed=yes
+  policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ]; then
+    apt-get install -y -q --no-install-recommends "$@" >/dev/null
+    return
+  fi
+  trap 'rm -f "$policy"' EXIT
+  trap 'exit 130' INT TERM
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  apt-get install -y -q --no-install-recommends "$@" >/dev/null && installed=0 || installed=$?
+  rm -f "$policy"
+  trap - EXIT INT TERM
+  return "$installed"
+}
+
 missing=''
 need() {
   command -v "$1" >/dev/null 2>&1 && return 0
@@ -65,26 +86,24 @@ if [ -n "$missing" ]; then
   command -v apt-get >/dev/null 2>&1 || fail "missing:$missing (names of Debian's packages). This is not Debian: install what brings them here, then run this again"
   [ "$(id -u)" -eq 0 ] || fail "missing:$missing. Run as root, or: sudo apt-get install$missing"
   say "installing Debian packages:$missing"
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -q >/dev/null 2>&1 || say "apt-get update failed; trying with the lists at hand"
-  # The engine that the lab starts is its own: Debian's package must not start another one beside it.
-  policy=/usr/sbin/policy-rc.d
-  made_policy=no
-  if [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-    made_policy=yes
-    trap 'rm -f "$policy"' EXIT INT TERM
-  fi
   # shellcheck disable=SC2086 # a list of names
-  apt-get install -y -q --no-install-recommends $missing >/dev/null || fail "apt-get could not install:$missing; run it by hand to see why"
-  if [ "$made_policy" = yes ]; then rm -f "$policy"; trap - EXIT INT TERM; fi
+  apt_install $missing || fail "apt-get could not install:$missing; run it by hand to see why"
 fi
 
-# One test asks Vagrant whether the Vagrantfile is valid; it is skipped where Vagrant cannot be had (Debian 13 has none).
-if [ "$for_tests" = yes ] && ! command -v vagrant >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
-  say "installing Debian package: vagrant (16 MB)"
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends vagrant >/dev/null 2>&1 || say "vagrant cannot be installed; its test will be skipped"
+# Peers that some tests meet: another store, another runtime with the reference plugins, a browser, a reader of the Vagrantfile. Where one
+# cannot be had (Debian 13 has no Vagrant), its tests are skipped and say so.
+if [ "$for_tests" = yes ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+  while read -r program package; do
+    command -v "$program" >/dev/null 2>&1 || [ -x "$program" ] && continue
+    say "installing Debian package: $package"
+    apt_install "$package" 2>/dev/null </dev/null || say "$package cannot be installed; its tests will be skipped"
+  done <<'LIST'
+etcd etcd-server
+podman podman
+/usr/lib/cni/bridge containernetworking-plugins
+chromium chromium
+vagrant vagrant
+LIST
 fi
 
 # npm packages: as the lockfile says, without running anybody's install scripts.
@@ -118,8 +137,7 @@ if ! command -v kubectl >/dev/null 2>&1 && [ ! -x "$cache/bin/kubectl" ]; then
   if ! { command -v go >/dev/null 2>&1 && build_kubectl; }; then
     if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then
       say "installing kubectl from Debian's kubernetes-client"
-      apt-get update -q >/dev/null 2>&1 || true
-      DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends kubernetes-client >/dev/null || fail "kubectl cannot be installed; put one on the PATH"
+      apt_install kubernetes-client || fail "kubectl cannot be installed; put one on the PATH"
     else
       fail "kubectl is missing; put one on the PATH (Debian: apt-get install kubernetes-client)"
     fi

@@ -1,9 +1,13 @@
 // Ends a container as its pod's owner may expect: preStop, the stop signal, and SIGKILL when the grace period is over.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pod } from '@podwire/kube-client';
 import type { PodDeps } from './deps.ts';
 import type { Observed } from './observed.ts';
 import type { Operations } from './operations.ts';
 import type { Action } from './plan.ts';
+
+/** An engine says within this time that a container is gone that it has sent SIGKILL. */
+const KILLED_WITHIN_MS = 5000;
 
 type Kill = Extract<Action, { kind: 'kill-container' }>;
 
@@ -34,7 +38,11 @@ export class Killer {
     const { runtime, log } = this.#deps;
     const target = observed.containers.find((one) => one.id === action.id);
     this.#operations.event(pod, 'Normal', 'Killing', action.reason === 'Stopping container' ? `Stopping container ${action.name}` : action.reason, action.name);
-    const exited = new Promise<void>((resolve) => { this.#exits.set(action.id, resolve); });
+    // An agent that stops does not wait for the end of a grace period: the next one starts it anew.
+    const exited = new Promise<void>((resolve) => {
+      this.#exits.set(action.id, resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
     const grace = this.#gracePeriod(action.id, action.graceSeconds * 1000);
     try {
       const hook = new AbortController();
@@ -45,10 +53,10 @@ export class Killer {
       hook.abort();
       if (action.graceSeconds > 0) await runtime.containers.kill(action.id, target?.stopSignal ?? 'SIGTERM', signal);
       await Promise.race([exited, grace.over]);
-      if (!grace.isOver()) return;
+      if (!grace.isOver() || signal.aborted) return;
       log.info({ pod: pod.metadata?.name, container: action.name }, 'grace period is over: SIGKILL');
       await runtime.containers.kill(action.id, 'SIGKILL', signal);
-      await Promise.race([exited, new Promise((resolve) => { setTimeout(resolve, 5000); })]);
+      await Promise.race([exited, sleep(KILLED_WITHIN_MS, undefined, { ref: false })]);
     } finally {
       grace.cancel();
       this.#exits.delete(action.id);

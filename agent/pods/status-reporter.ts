@@ -1,4 +1,4 @@
-// Writes a pod's status to the API: only when it differs from what was last written, one write at a time, the newest wins.
+// Writes a pod's status to the API: whenever the API shows another one, one write at a time, the newest wins.
 import { isDeepStrictEqual } from 'node:util';
 import { isNotFound } from '@podwire/kube-client';
 import type { Pod } from '@podwire/kube-client';
@@ -9,11 +9,17 @@ import { podStatus, statusPatch } from './status.ts';
 
 const retryMs = 1000;
 
+/** What is said of a pod, and the pod as the API showed it then: it goes on showing that until the watch has caught up. */
+interface Answer {
+  readonly pod: Pod;
+  readonly patch: Readonly<Record<string, unknown>>;
+}
+
 export class StatusReporter {
   readonly #deps: PodDeps;
   readonly #operations: Operations;
-  #written: Readonly<Record<string, unknown>> | undefined;
-  #wanted: { readonly pod: Pod; readonly patch: Readonly<Record<string, unknown>> } | undefined;
+  #written: Answer | undefined;
+  #wanted: Answer | undefined;
   #writing: Promise<void> | undefined;
   readonly #told = new Set<string>();
 
@@ -29,11 +35,11 @@ export class StatusReporter {
     const status = podStatus({ pod, observed, memory, now, hostIPs: this.#deps.hostIPs, messages });
     this.#tellBackOffs(pod, status);
     const patch = statusPatch(pod.status, status);
-    if (isDeepStrictEqual(patch, this.#wanted?.patch ?? this.#written)) return;
-    if (this.#wanted === undefined && alreadyThere(pod, patch)) {
-      this.#written = patch;
-      return;
-    }
+    const last = this.#wanted ?? this.#written;
+    const isSaid = isDeepStrictEqual(patch, last?.patch);
+    if (isSaid && last?.pod.metadata?.resourceVersion === pod.metadata?.resourceVersion) return;
+    if (alreadyThere(pod, patch) && (isSaid || this.#wanted === undefined)) return;
+    // Said before and not there: somebody else has written over it.
     this.#wanted = { pod, patch };
     this.#writing ??= this.#write().finally(() => { this.#writing = undefined; });
   }
@@ -48,7 +54,7 @@ export class StatusReporter {
       const { pod, patch } = this.#wanted;
       try {
         await this.#deps.api.patchStatus(pod, patch);
-        this.#written = patch;
+        this.#written = { pod, patch };
         if (this.#wanted.patch === patch) this.#wanted = undefined;
       } catch (error) {
         if (isNotFound(error)) {

@@ -211,3 +211,17 @@ test('a pod that runs longer than its deadline ends as DeadlineExceeded', async 
   await until('stopped', () => bench.runtime.byName('main')?.state !== 'running');
   t.deepEqual(bench.deleted, []);
 });
+
+test('an agent that stops does not wait for the grace period of a pod that is ending; the next one goes on', async (t) => {
+  await using bench = await WorkerBench.create();
+  bench.runtime.heeds = () => false;
+  const pod = aPod();
+  bench.work(pod).update(pod);
+  await until('Running', () => phase(bench) === 'Running');
+  bench.work(deletion(pod, 3600));
+  await until('told to stop', () => bench.runtime.calls.some((call) => call.startsWith('kill ')));
+  await bench.die();
+  t.is(bench.runtime.byName('main')?.state, 'running');
+  bench.work(deletion(pod, 1));
+  await until('gone', () => bench.deleted.length === 1);
+});

@@ -11,7 +11,7 @@ import type { Reply } from './apiserver-client.ts';
 
 // Two API servers over one etcd: what one writes, the other shows, and never do both give away the same thing.
 const etcdPath = ['/usr/bin/etcd', '/usr/local/bin/etcd'].find((path) => existsSync(path));
-const directory = mkdtempSync(join(tmpdir(), 'apiserver-two-'));
+const directory = etcdPath === undefined ? '' : mkdtempSync(join(tmpdir(), 'apiserver-two-'));
 const port = 20000 + (process.pid % 20000);
 const client = `http://127.0.0.1:${port}`;
 const peer = `http://127.0.0.1:${port + 20000}`;

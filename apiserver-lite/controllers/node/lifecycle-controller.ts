@@ -42,7 +42,8 @@ export function startNodeLifecycleController(context: ControllerContext): void {
       return;
     }
     let current = node;
-    if (silentForMs(node) > graceMs) {
+    const isSilent = silentForMs(node) > graceMs;
+    if (isSilent) {
       const conditions = silentConditions(node, context.clock.now());
       if (conditions !== undefined) {
         current = await context.client.updateStatus(resources.nodes, { ...node, status: { ...node.status, conditions } });
@@ -52,13 +53,16 @@ export function startNodeLifecycleController(context: ControllerContext): void {
     }
     const taints = desiredTaints(current, context.clock.now());
     if (!sameMeaning(taints, current.spec?.taints ?? [])) await context.client.update(resources.nodes, { ...current, spec: { ...current.spec, taints: [...taints] } });
-    await markPods(current);
+    if (isSilent) await markPods(current);
     for (const pod of podsOn(key)) if ((current.spec?.taints ?? []).some(({ effect }) => effect === 'NoExecute')) podQueue.add(keyOf(pod));
   });
 
   const podsOn = (name: string): readonly Pod[] => pods.store.list().filter(({ spec }) => spec?.nodeName === name);
 
-  /** Pods on an unreachable node are not ready: Services stop sending to them long before they are evicted. */
+  /**
+   * Pods on an unreachable node are not ready: Services stop sending to them long before they are evicted. Only while it is silent:
+   * once heard again it speaks for its pods itself, though its own condition may still be the old one.
+   */
   async function markPods(node: Node): Promise<void> {
     if (node.status?.conditions?.find(({ type }) => type === 'Ready')?.status !== 'Unknown') return;
     for (const pod of podsOn(node.metadata?.name ?? '').filter(isPodReady)) {
