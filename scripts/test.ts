@@ -36,7 +36,7 @@ interface Outcome {
 
 /** Runs AVA over the files. Failures are printed whole. */
 async function runFiles(name: string, files: readonly string[], concurrency: number): Promise<Outcome> {
-  const child = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.js', '--tap', '--concurrency', String(concurrency), ...files], {
+  const child = spawn(process.execPath, ['--import', './scripts/tap-any-error.ts', 'node_modules/ava/entrypoints/cli.js', '--tap', '--concurrency', String(concurrency), ...files], {
     stdio: ['ignore', 'pipe', 'inherit'],
     // Compiled code is kept between the processes: each test file has one of its own, and strips the types of all it imports.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, '..', '.cache', 'compile'), ...process.env, NODE_OPTIONS: '', FORCE_COLOR: '0' },

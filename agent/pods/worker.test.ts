@@ -216,9 +216,9 @@ test('an agent that stops does not wait for the grace period of a pod that is en
   await using bench = await WorkerBench.create();
   bench.runtime.heeds = () => false;
   const pod = aPod();
-  bench.work(pod).update(pod);
+  const worker = bench.work(pod);
   await until('Running', () => phase(bench) === 'Running');
-  bench.work(deletion(pod, 3600));
+  worker.update(deletion(pod, 3600));
   await until('told to stop', () => bench.runtime.calls.some((call) => call.startsWith('kill ')));
   await bench.die();
   t.is(bench.runtime.byName('main')?.state, 'running');

@@ -152,7 +152,7 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
 
   let cancelAudit = (): void => undefined;
   const auditLater = (): void => {
-    if (config.syncPeriodMs === 0) return;
+    if (config.syncPeriodMs === 0 || signal.aborted) return;
     cancelAudit = clock.timer(config.syncPeriodMs, () => {
       // One system call when nobody but us has changed any ruleset since the last look.
       void drift.hasChanged().then((changed) => {

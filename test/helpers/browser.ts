@@ -36,7 +36,11 @@ export class Page implements AsyncDisposable {
 
   static async open(url: string, scheme: 'light' | 'dark' = 'light'): Promise<Page> {
     const profile = mkdtempSync(join(tmpdir(), 'podwire-browser-'));
-    const child = spawn(program ?? '', ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run', `--user-data-dir=${profile}`, '--remote-debugging-port=0', '--window-size=1200,900', 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(program ?? '', ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run', `--user-data-dir=${profile}`, '--remote-debugging-port=0', '--window-size=1200,900', 'about:blank'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      // Killed, it leaves its temporary files: in its own folder, then.
+      env: { ...process.env, TMPDIR: profile },
+    });
     let text = '';
     child.stderr.on('data', (chunk: Buffer) => { text += chunk.toString('utf8'); });
     const ended = new Promise((resolve) => { child.once('close', resolve); });
