@@ -14,14 +14,18 @@ export interface ReadonlyStore<S> {
 /** Each indexer maps an object to the values under which it is found. */
 export type Indexers<S> = Readonly<Record<string, (object: S) => readonly string[]>>;
 
+/** Most values have one object: a key then stands for a set of it. */
+interface Index<S> {
+  readonly valuesOf: (object: S) => readonly string[];
+  readonly keys: Map<string, string | Set<string>>;
+}
+
 export class Store<S> implements ReadonlyStore<S> {
   readonly #objects = new Map<string, S>();
-  readonly #indexers: Indexers<S>;
-  readonly #indexes = new Map<string, Map<string, Set<string>>>();
+  readonly #indexes = new Map<string, Index<S>>();
 
   constructor(indexers: Indexers<S> = {}) {
-    this.#indexers = indexers;
-    for (const name of Object.keys(indexers)) this.#indexes.set(name, new Map());
+    for (const [name, valuesOf] of Object.entries(indexers)) this.#indexes.set(name, { valuesOf, keys: new Map() });
   }
 
   get size(): number { return this.#objects.size; }
@@ -34,9 +38,10 @@ export class Store<S> implements ReadonlyStore<S> {
   }
 
   keysByIndex(index: string, value: string): string[] {
-    const values = this.#indexes.get(index);
-    if (values === undefined) throw new RangeError(`store: no index named "${index}"; declare it in the informer's indexers`);
-    return [...(values.get(value) ?? [])];
+    const found = this.#indexes.get(index);
+    if (found === undefined) throw new RangeError(`store: no index named "${index}"; declare it in the informer's indexers`);
+    const keys = found.keys.get(value);
+    return keys === undefined ? [] : typeof keys === 'string' ? [keys] : [...keys];
   }
 
   /** Stores and returns what was there before. */
@@ -44,12 +49,12 @@ export class Store<S> implements ReadonlyStore<S> {
     const old = this.#objects.get(key);
     if (old !== undefined) this.#unindex(key, old);
     this.#objects.set(key, object);
-    for (const [name, indexer] of Object.entries(this.#indexers)) {
-      const values = this.#indexes.get(name);
-      for (const value of indexer(object)) {
-        const keys = values?.get(value);
-        if (keys === undefined) values?.set(value, new Set([key]));
-        else keys.add(key);
+    for (const { keys, valuesOf } of this.#indexes.values()) {
+      for (const value of valuesOf(object)) {
+        const known = keys.get(value);
+        if (known === undefined) keys.set(value, key);
+        else if (typeof known !== 'string') known.add(key);
+        else if (known !== key) keys.set(value, new Set([known, key]));
       }
     }
     return old;
@@ -64,12 +69,11 @@ export class Store<S> implements ReadonlyStore<S> {
   }
 
   #unindex(key: string, object: S): void {
-    for (const [name, indexer] of Object.entries(this.#indexers)) {
-      const values = this.#indexes.get(name);
-      for (const value of indexer(object)) {
-        const keys = values?.get(value);
-        keys?.delete(key);
-        if (keys?.size === 0) values?.delete(value);
+    for (const { keys, valuesOf } of this.#indexes.values()) {
+      for (const value of valuesOf(object)) {
+        const known = keys.get(value);
+        if (known === key) keys.delete(value);
+        else if (typeof known === 'object' && known.delete(key) && known.size === 0) keys.delete(value);
       }
     }
   }

@@ -83,6 +83,7 @@ function endpointOf(endpoint: Endpoint, family: IpFamily, problems: string[]): E
 function isFlag(value: unknown): boolean { return !isGiven(value) || typeof value === 'boolean'; }
 
 function hintNames(value: unknown): readonly string[] | undefined {
+  if (!isGiven(value)) return undefined;
   const found = array(value).filter(isObject).map((hint) => shared((hint as { name?: unknown }).name)).filter((name) => name !== undefined);
   return found.length === 0 ? undefined : found;
 }

@@ -274,7 +274,7 @@ export class TableState {
     const after = before + (up ? 1 : -1);
     if (after === 0) counts.delete(key);
     else counts.set(key, after);
-    if (before === 0 && !this.#adoptedRows.delete(sharedKey(row))) sink.add(row);
+    if (before === 0 && (this.#adoptedRows.size === 0 || !this.#adoptedRows.delete(sharedKey(row)))) sink.add(row);
     if (after === 0) sink.remove(row);
   }
 }

@@ -17,9 +17,9 @@ import type { NodeFacts } from './node-facts.ts';
 export interface ClusterEvents {
   /** A Service, or one of its slices, changed. `triggered`: when its cause happened, if known (ms). */
   readonly onDirty: (service: string, kind: 'service' | 'endpoints', triggered: number | undefined) => void;
-  /** The node or the Service CIDRs changed: everything may look different. */
+  /** The node changed: everything may look different. */
   readonly onEnvironment: () => void;
-  /** Which addresses of the Service CIDRs other proxies serve changed. */
+  /** The Service CIDRs changed, or which of their addresses other proxies serve. */
   readonly onServiceNet: () => void;
   readonly onProblem: (kind: string, key: string, problems: readonly string[]) => void;
   readonly onError: (error: Error) => void;
@@ -94,12 +94,16 @@ export class Cluster {
     });
     const environment = (): void => events.onEnvironment();
     this.#node.on({ add: environment, update: (facts, old) => { if (JSON.stringify(facts) !== JSON.stringify(old)) environment(); }, delete: environment });
-    this.#cidrs.on({ add: environment, update: environment, delete: environment });
+    const net = (): void => events.onServiceNet();
+    this.#cidrs.on({ add: net, update: net, delete: net });
   }
 
   start(signal: AbortSignal): void {
     for (const informer of [this.#services, this.#slices, this.#node, this.#cidrs]) informer.start(signal);
   }
+
+  /** Resolves when the node is known: from then on it can be said what a Service is to look like on it. */
+  waitForNode(signal: AbortSignal): Promise<void> { return this.#node.waitForSync(signal); }
 
   /** Resolves when Services, slices and nodes are known: nothing may be removed before. */
   async waitForSync(signal: AbortSignal): Promise<void> {

@@ -145,7 +145,13 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
   for (const table of tables) table.onLoad = drift.whileLoading;
 
   cluster.start(signal);
-  void cluster.waitForSync(signal).then(() => {
+  void cluster.waitForNode(signal).then(() => {
+    if (adopted === 0 && !tables.some((table) => table.isReplacing)) {
+      synchronizer.markFirstLoad();
+      runner.trigger();
+    }
+    return cluster.waitForSync(signal);
+  }).then(() => {
     synchronizer.markReady(adopted > 0);
     runner.trigger();
   }).catch((error: unknown) => { if (!signal.aborted) log.error({ err: error }, 'informers failed'); });

@@ -29,13 +29,17 @@ export class Synchronizer {
   readonly #clock: Clock;
   /** Dirty Services and when their cause happened. */
   #dirty = new Map<string, number | undefined>();
-  #isEverythingDirty = true;
+  #isFirstSync = true;
   #isEnvironmentDirty = true;
   #isServiceNetDirty = true;
   /** The kernel may hold something else than we believe. */
   #isSuspect = false;
   #hasAdopted = false;
   #isReady = false;
+  /** Nobody's rows are in the kernel: what is known of a Service is better than nothing. */
+  #isFirstLoad = false;
+  /** Programmed in the first load, and not told yet. */
+  readonly #early = new Set<string>();
   #isIdle = false;
   #hasSynced = false;
   #changedAt = 0;
@@ -66,6 +70,11 @@ export class Synchronizer {
   markEnvironment(): void { this.#isEnvironmentDirty = true; }
   markServiceNet(): void { this.#isServiceNetDirty = true; }
   markSuspect(): void { this.#isSuspect = true; }
+  /**
+   * The node is known, Services and slices are on their way, and the tables were empty: each Service is programmed as it comes in, while
+   * the kernel would wait otherwise. One with endpoints in several slices has some of them for a moment.
+   */
+  markFirstLoad(): void { this.#isFirstLoad = true; }
   /** The informers have everything: rows may be removed from now on. */
   markReady(hasAdopted: boolean): void {
     this.#isReady = true;
@@ -74,10 +83,30 @@ export class Synchronizer {
   }
 
   async sync(): Promise<void> {
-    if (!this.#isReady) return;
-    const { cluster, tables, metrics } = this.#deps;
+    if (this.#isReady) await this.#syncAll();
+    else if (this.#isFirstLoad) await this.#syncKnown();
+  }
+
+  /** Programs the Services that have endpoints already; the others wait for `markReady`. */
+  async #syncKnown(): Promise<void> {
+    const { cluster, tables } = this.#deps;
+    if (this.#isEnvironmentDirty) await this.#applyEnvironment(new Map());
+    const known = new Map([...this.#dirty].filter(([key]) => cluster.service(key) !== undefined && cluster.slicesOf(key).length > 0));
+    for (const key of known.keys()) this.#dirty.delete(key);
+    try {
+      for (const table of tables) await table.sync(this.#wanted(known, table.family));
+      for (const key of known.keys()) this.#early.add(key);
+    } catch (error) {
+      for (const [key, at] of known) if (!this.#dirty.has(key)) this.#dirty.set(key, at);
+      this.#isSuspect = true;
+      throw error;
+    }
+  }
+
+  async #syncAll(): Promise<void> {
+    const { tables, metrics } = this.#deps;
     const startedAt = this.#clock.now();
-    const isFull = this.#isEverythingDirty;
+    const isFull = this.#isFirstSync;
     const wasEnvironmentDirty = this.#isEnvironmentDirty;
     const dirty = this.#dirty;
     this.#dirty = new Map();
@@ -86,7 +115,6 @@ export class Synchronizer {
     try {
       if (this.#isServiceNetDirty || this.#isEnvironmentDirty) await this.#applyServiceNet();
       if (this.#isEnvironmentDirty) await this.#applyEnvironment(dirty);
-      if (isFull) for (const key of cluster.serviceKeys()) if (!dirty.has(key)) dirty.set(key, undefined);
       for (const table of tables) {
         const before = this.#clock.now();
         const operations = await table.sync(this.#wanted(dirty, table.family));
@@ -96,7 +124,7 @@ export class Synchronizer {
         metrics.syncDuration.observe(label, seconds);
         (isFull ? metrics.fullSyncDuration : metrics.partialSyncDuration).observe(label, seconds);
       }
-      this.#isEverythingDirty = false;
+      this.#isFirstSync = false;
       if (this.#hasAdopted) {
         for (const table of tables) await table.removeAdopted();
         this.#hasAdopted = false;
@@ -117,7 +145,8 @@ export class Synchronizer {
     }
     this.#record(dirty, pending, startedAt);
     this.#hasSynced = true;
-    this.#deps.onSynced(dirty.keys());
+    this.#deps.onSynced(new Set([...this.#early, ...dirty.keys()]));
+    this.#early.clear();
   }
 
   /** Computed while it is walked, as often as it is walked. */

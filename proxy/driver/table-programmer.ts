@@ -52,6 +52,8 @@ export class TableProgrammer {
 
   get state(): TableState { return this.#state; }
   get isOtherLayout(): boolean { return this.#isOtherLayout; }
+  /** Another table serves until everything is known that is to be in this one. */
+  get isReplacing(): boolean { return this.#isOtherLayout || this.#hasStandIn; }
   get hasRetired(): boolean { return this.#state.hasRetired; }
   get hasUnusedChains(): boolean { return this.#pickers.hasUnused || this.#keepers.hasUnused; }
 
