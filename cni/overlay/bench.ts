@@ -5,6 +5,7 @@
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { promisify } from 'node:util';
 import { addAddress, addLink, addRoute, createNetns, deleteNetns, openRoute, setLink, setSysctl, withNetns } from '@podwire/netlink';
 import { startOverlay } from './start.ts';
@@ -23,7 +24,9 @@ export interface OverlayResult {
 }
 
 const IPERF = '/usr/bin/iperf3';
-const ROUNDS = 9;
+const ROUNDS = 15;
+/** Each end on a core of its own: where the scheduler puts them otherwise decides more than the path. */
+const PINNED = cpus().length > 1 ? ['-A', '0,1'] : [];
 const PEERS = 100;
 const run = promisify(execFile);
 const log: OverlayLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -133,7 +136,7 @@ function serving(bed: Bed, [first = '', second = '']: readonly string[]): Pair {
 async function gigabits({ pods, target }: Pair): Promise<number> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const { stdout } = await withNetns(pods[0], () => ({ done: run(IPERF, ['-c', target, '-t', '1', '-J']) })).done;
+      const { stdout } = await withNetns(pods[0], () => ({ done: run(IPERF, ['-c', target, '-t', '1', '-J', ...PINNED]) })).done;
       return (JSON.parse(stdout) as { end: { sum_received: { bits_per_second: number } } }).end.sum_received.bits_per_second / 1e9;
     } catch (error) {
       if (attempt === 5) throw error; // the server may still be starting, or ending its last client
@@ -152,6 +155,7 @@ async function throughput(mode: OverlayMode): Promise<OverlayResult> {
   await using right = new Bed(`${tag}h`);
   const pairs = [await ours(left, bridges[0], mode), await byHand(right, bridges[1], mode)] as const;
   const samples: [number[], number[]] = [[], []];
+  for (const pair of pairs) await gigabits(pair);
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const side of round % 2 === 0 ? [0, 1] as const : [1, 0] as const) samples[side].push(await gigabits(pairs[side]));
   }
