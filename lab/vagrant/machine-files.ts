@@ -39,9 +39,17 @@ interface Unit {
   readonly description: string;
   readonly argv: readonly string[];
   readonly after?: string;
+  /** A shell command that runs first; it may fail. */
+  readonly before?: string;
 }
 
-function unitFile({ name, description, argv, after }: Unit): MachineFile {
+/**
+ * What a node sends itself to a Service address must have some route, or it never leaves the socket. Most machines have a default
+ * route; one that has none (a lab without a way out) gets one of the last rank.
+ */
+const anyRoute = (ip: string): string => `ip route show default | grep -q . || ip route add default via ${ip.replace(/\d+$/u, '1')} metric 4278198272`;
+
+function unitFile({ name, description, argv, after, before }: Unit): MachineFile {
   const text = `[Unit]
 Description=${description}
 Wants=network-online.target
@@ -50,7 +58,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Environment=PODWIRE_CACHE_DIR=${paths.cache} NODE_COMPILE_CACHE=${compileCache}
-ExecStart=${argv.map(quoted).join(' ')}
+${before === undefined ? '' : `ExecStartPre=-/bin/sh -c "${before}"\n`}ExecStart=${argv.map(quoted).join(' ')}
 Restart=always
 RestartSec=1
 
@@ -70,7 +78,7 @@ function agentUnitFile(machine: Machine, node: string): MachineFile {
     dockerHost: 'unix:///run/docker.sock', clusterCidr: [podCIDR], serviceCidr: [serviceCIDR], podInfraContainerImage: pause.name,
     tlsCertFile: credential(credentialFiles.cert), tlsPrivateKeyFile: credential(credentialFiles.key), clientCaFile: credential(credentialFiles.ca),
   });
-  return unitFile({ name: agentUnit, description: 'Podwire node agent', argv: [node, ...agentNodeFlags, agentMain, ...flags], after: 'docker.service' });
+  return unitFile({ name: agentUnit, description: 'Podwire node agent', argv: [node, ...agentNodeFlags, agentMain, ...flags], after: 'docker.service', before: anyRoute(machine.ip) });
 }
 
 function controlPlaneFiles(machine: Machine, node: string): readonly MachineFile[] {
