@@ -1,7 +1,7 @@
 // One measurement process in a namespace of its own: cold start of N Services x 10, its floor, and every kind of change.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { unshareNetns } from '@podwire/netlink';
-import { KernelNft, Transaction } from 'nftables-js';
+import { KernelNft, Transaction, runNft } from 'nftables-js';
 import type { Nft } from 'nftables-js';
 import { startProxy } from '../driver/proxy.ts';
 import type { TableProgrammer } from '../driver/table-programmer.ts';
@@ -10,7 +10,7 @@ import { benchNode, benchService, benchSlice, range, stubClient } from './stub-c
 import type { StubClient } from './stub-client.ts';
 
 export interface Latencies { readonly p50: number; readonly p99: number; readonly max: number }
-export interface LoadResult { readonly services: number; readonly coldMs: number; readonly floorMs: number; readonly changes: Readonly<Record<string, Latencies>>; readonly idle?: IdleResult; readonly stream?: StreamResult; readonly rolling?: Latencies; readonly rssMiB: number }
+export interface LoadResult { readonly services: number; readonly coldMs: number; readonly floorMs: number; readonly changes: Readonly<Record<string, Latencies>>; readonly idle?: IdleResult; readonly stream?: StreamResult; readonly rolling?: Latencies; readonly repairs: Readonly<Record<string, number>>; readonly rssMiB: number }
 
 export interface IdleResult { readonly changes: Latencies; readonly floor: Latencies }
 /** All changes of the stream, from the first to the last: what lies between the measured moments counts too, the garbage collector's work above all. */
@@ -130,6 +130,20 @@ async function rollingOf(client: StubClient, nft: ReturnType<typeof spy>): Promi
   return summary(latencies);
 }
 
+/** `nft` does what somebody else might; how long until the proxy says that it is put right, in ms. */
+async function repairsOf(repaired: { onRepair: (() => void) | undefined }, endpointId: number): Promise<Record<string, number>> {
+  const times: Record<string, number> = {};
+  for (const [what, command] of [['a deleted element', `delete element ip podwire endpoint { 0x${endpointId.toString(16)} }`], ['flushed rules', 'flush table ip podwire'], ['a lost table', 'delete table ip podwire']] as const) {
+    const done = new Promise<void>((resolve) => { repaired.onRepair = resolve; });
+    const before = performance.now(); // the time of nft's own process is in it
+    await runNft(['-f', '-'], `${command}\n`);
+    await done;
+    times[what] = performance.now() - before;
+    await pause(200);
+  }
+  return times;
+}
+
 async function measure(count: number, samples: number): Promise<LoadResult> {
   unshareNetns();
   const ten = range(10);
@@ -138,7 +152,9 @@ async function measure(count: number, samples: number): Promise<LoadResult> {
   const nft = spy(kernel);
   nft.kept = [];
   const before = performance.now();
-  const proxy = await startProxy({ client, nodeName: 'node-0', log: quiet, nft, config: { families: ['ip'], clusterCIDRs: ['10.128.0.0/10'], healthzBindAddress: '', metricsBindAddress: '' } });
+  const repaired: { onRepair: (() => void) | undefined } = { onRepair: undefined };
+  const log = { ...quiet, warn: (fields: object, text: string) => (text.endsWith('; repaired') ? repaired.onRepair?.() : quiet.warn(fields, text)) };
+  const proxy = await startProxy({ client, nodeName: 'node-0', log, nft, config: { families: ['ip'], clusterCIDRs: ['10.128.0.0/10'], healthzBindAddress: '', metricsBindAddress: '' } });
   await proxy.waitForSync();
   const coldMs = performance.now() - before;
   const kept = nft.kept;
@@ -147,13 +163,15 @@ async function measure(count: number, samples: number): Promise<LoadResult> {
   const changes = samples === 0 || table === undefined ? undefined : await changesOf(client, count, samples, nft, table);
   const rolling = samples === 0 ? undefined : await rollingOf(client, nft);
   const rssMiB = process.memoryUsage.rss() / 2 ** 20;
+  const [endpoint] = table?.state.portsOf('bench/svc-0')[0]?.endpoints.values() ?? [];
+  const repairs = count === 1000 || samples > 0 ? await repairsOf(repaired, endpoint?.id ?? 0) : {};
   await proxy.stop();
   const floorMs = table === undefined ? Number.NaN : await floorOf(kernel, kept, async () => {
     await table.remove();
     await table.start();
   });
   kernel.close();
-  return { services: count, coldMs, floorMs, changes: changes?.inStream ?? {}, rssMiB, ...(changes === undefined ? {} : { idle: changes.idle, stream: changes.stream }), ...(rolling === undefined ? {} : { rolling }) };
+  return { services: count, coldMs, floorMs, changes: changes?.inStream ?? {}, repairs, rssMiB, ...(changes === undefined ? {} : { idle: changes.idle, stream: changes.stream }), ...(rolling === undefined ? {} : { rolling }) };
 }
 
 const [countText, samplesText] = process.argv.slice(2);
