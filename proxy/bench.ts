@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { LoadResult } from './bench/load-child.ts';
 import type { MemoryResult } from './bench/memory-child.ts';
 import type { PacketResult } from './bench/packets-child.ts';
+import { median } from './bench/packet-measures.ts';
 import { peerRows } from './bench/peer-rows.ts';
 import type { PeersResult } from './bench/peers-child.ts';
 import type { BenchResult } from './bench/result.ts';
@@ -26,21 +27,22 @@ const rounded = (value: number): number => Number(value.toPrecision(4));
 export async function run(): Promise<BenchReport> {
   const results: BenchResult[] = [];
   const say = (text: string): void => { if (process.stderr.isTTY) process.stderr.write(`proxy: ${text}\n`); };
-  let perService: number | undefined;
   for (const services of [1000, 5000, 10_000, 30_000]) {
     say(`cold start, ${services} Services x 10 endpoints`);
-    const load = await child<LoadResult>('load-child.ts', String(services), services === 30_000 ? '300' : '0');
-    const ratio = load.coldMs / load.floorMs;
-    perService ??= load.coldMs / services;
     const isLast = services === 30_000;
+    const load = await child<LoadResult>('load-child.ts', String(services), isLast ? '300' : '0');
+    // The size with a target of its own: the middle one of three processes.
+    const loads = isLast ? [load, await child<LoadResult>('load-child.ts', String(services), '0'), await child<LoadResult>('load-child.ts', String(services), '0')] : [load];
+    const [coldMs, floorMs] = [median(loads.map((one) => one.coldMs)), median(loads.map((one) => one.floorMs))];
     results.push({
-      name: `cold start ${services} x 10`, value: rounded(load.coldMs), unit: 'ms', floor: rounded(load.floorMs), ratio: rounded(ratio),
-      target: isLast ? '<= 3000 ms, <= 2.5x the floor' : 'linear', ok: isLast ? load.coldMs <= 3000 && ratio <= 2.5 : true,
+      name: `cold start ${services} x 10`, value: rounded(coldMs), unit: 'ms', floor: rounded(floorMs), ratio: rounded(coldMs / floorMs),
+      target: isLast ? '<= 3000 ms, <= 2.5x the floor' : 'linear', ok: isLast ? coldMs <= 3000 && coldMs <= 2.5 * floorMs : true,
     });
     for (const [what, ms] of Object.entries(load.repairs)) {
-      // A lost table is a cold start; a look at 660,000 rows takes a second by itself.
-      const limit = services === 1000 ? 1000 : 1.5 * load.coldMs;
-      results.push({ name: `${what} at ${services}, put right`, value: rounded(ms), unit: 'ms', target: `<= ${services === 1000 ? '1000' : '1.5x the cold start'}`, ok: ms <= limit });
+      // A lost table is a cold start (give or take what two of them differ in); the rest is named by the kernel's monitor, and costs nothing by the size.
+      const isLost = what === 'a lost table' && services > 1000;
+      const limit = isLost ? 1.25 * coldMs : 1000;
+      results.push({ name: `${what} at ${services}, put right`, value: rounded(ms), unit: 'ms', target: isLost ? 'a cold start, 1.25 x' : '<= 1000', ok: ms <= limit });
     }
     for (const [kind, { p50, p99 }] of Object.entries(load.changes)) {
       results.push({ name: `${kind} at ${services}, p50`, value: rounded(p50), unit: 'ms', target: '<= 0.3', ok: p50 <= 0.3 }, { name: `${kind} at ${services}, p99`, value: rounded(p99), unit: 'ms', target: '<= 3', ok: p99 <= 3 });

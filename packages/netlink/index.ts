@@ -12,6 +12,7 @@ export type { NetlinkSocketOptions, RequestOptions, TransactionReport } from './
 export { subscribe } from './subscribe.ts';
 export type { SubscribeOptions } from './subscribe.ts';
 export { currentNetns, forgoThreadPool, startThreadPool, unshareNetns, withNetns } from './thread-netns.ts';
+export { TimeSlices } from './time-slices.ts';
 export { activeFeatures, setFeature } from './ethtool.ts';
 export type { EthtoolOptions } from './ethtool.ts';
 export { NetlinkWriter } from './writer.ts';

@@ -15,7 +15,7 @@ export type { Element, ElementCounter, ElementOptions } from './element-codec.ts
 export * as expr from './expressions.ts';
 export type { Expression } from './expressions.ts';
 export type { ChainInfo, Listing, RuleInfo, SetInfo, TableInfo } from './listing.ts';
-export type { MonitorEvent } from './monitor.ts';
+export type { MonitorChange, MonitorEvent } from './monitor.ts';
 export { checkRuleset, loadRuleset, runNft } from './ruleset.ts';
 export type { RulesetOptions } from './ruleset.ts';
 export { parseTraceMessage } from './trace.ts';

@@ -1,12 +1,9 @@
-import { NETLINK_NETFILTER, NetlinkError, NetlinkSocket, parseAck } from '@podwire/netlink';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { NETLINK_NETFILTER, NetlinkError, NetlinkSocket, TimeSlices, parseAck } from '@podwire/netlink';
 import { NftError } from './errors.ts';
 import { NLMSG_DONE, NLMSG_ERROR, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, SUBSYS_NFTABLES } from './wire.ts';
 import { MessageWriter } from './writer.ts';
 
 const ATTEMPTS = 5;
-/** How long reading may hold Node up before other events get their turn. */
-const SLICE_MS = 8;
 
 /** The payloads of a dump (nfgenmsg and attributes). Fine for tables, chains, sets and rules: hundreds at most. */
 export function dump(socket: NetlinkSocket, type: number, family: number, operation: string): Buffer[] {
@@ -36,7 +33,7 @@ async function attemptDump(socket: NetlinkSocket, type: number, family: number, 
   named(operation, () => socket.send(request.bytes.subarray(0, request.length), operation));
   const payloads: Buffer[] = [];
   let isInterrupted = false;
-  let sliceEnd = performance.now() + SLICE_MS;
+  const slices = new TimeSlices();
   for (;;) {
     for (const message of named(operation, () => socket.receive(operation))) {
       if (message.seq !== seq) continue;
@@ -49,9 +46,7 @@ async function attemptDump(socket: NetlinkSocket, type: number, family: number, 
       if (ack.errno !== 0) named(operation, () => { throw new NetlinkError(operation, ack.errno, ack); });
       return isInterrupted ? undefined : payloads;
     }
-    if (performance.now() < sliceEnd) continue;
-    await nextTurn();
-    sliceEnd = performance.now() + SLICE_MS;
+    if (slices.isOver) await slices.next();
   }
 }
 

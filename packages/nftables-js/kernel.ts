@@ -1,4 +1,4 @@
-import { NETLINK_NETFILTER, NetlinkError, NetlinkSocket, parseAck, subscribe } from '@podwire/netlink';
+import { NETLINK_NETFILTER, NetlinkError, NetlinkSocket, TimeSlices, parseAck, subscribe } from '@podwire/netlink';
 import type { NetlinkAck } from '@podwire/netlink';
 import { eachAttribute, parseAttributes } from './attributes.ts';
 import { ElementView } from './element-codec.ts';
@@ -159,12 +159,14 @@ export class KernelNft implements Nft, Disposable {
     const visit = select;
     const operation = `list ${set.data === undefined ? 'set' : 'map'} ${set.table.family} ${set.table.name} ${set.name}`;
     const kept: Element[] = [];
+    const slices = new TimeSlices();
     const request = new MessageWriter(128);
     request.string(1, set.table.name);
     request.string(2, set.name);
     for (const payload of await dumpInSlices(this.#netns, MSG.GETSETELEM, FAMILY[set.table.family], operation, request)) {
       const list = parseAttributes(payload, 4).get(SET_ELEM_LIST_ELEMENTS);
       if (list === undefined) continue;
+      if (slices.isOver) await slices.next();
       for (const { value } of eachAttribute(list)) {
         const view = new ElementView(set, value);
         if (visit === undefined) kept.push(view.decode());

@@ -1,16 +1,32 @@
 import { eachAttribute, parseAttributes, text, u32 } from './attributes.ts';
-import type { TableRef } from './schema.ts';
+import { ElementView } from './element-codec.ts';
+import type { Element } from './element-codec.ts';
+import type { SetSchema, TableRef } from './schema.ts';
 import { MSG, familyName } from './wire.ts';
 
-/** Somebody changed the ruleset. Elements come without decoding: who must know the rows reads them. */
+/** One object that somebody made or deleted. */
+export interface MonitorChange {
+  readonly kind: 'change';
+  readonly action: 'new' | 'del';
+  readonly object: 'table' | 'chain' | 'rule' | 'set' | 'element' | 'object' | 'flowtable';
+  readonly table: TableRef;
+  /** Of the chain or set. */
+  readonly name: string;
+  /** Port id of the netlink socket that caused it. */
+  readonly portId: number;
+  /** The elements that came or went, decoded when they are asked for; `set` is the schema of the set called `name`. [] unless `object` is `element`. */
+  readonly elements: (set: SetSchema) => readonly Element[];
+}
+
+/** Somebody changed the ruleset. */
 export type MonitorEvent =
-  | { readonly kind: 'change'; readonly action: 'new' | 'del'; readonly object: 'table' | 'chain' | 'rule' | 'set' | 'element' | 'object' | 'flowtable'; readonly table: TableRef; /** Chain or set. */ readonly name: string; /** Port id of the netlink socket that caused it. */ readonly portId: number }
+  | MonitorChange
   /** A transaction is over. */
   | { readonly kind: 'generation'; readonly generation: number; readonly portId: number; /** Of the process that did it. */ readonly pid: number; readonly process: string }
   /** Events were lost (ENOBUFS): anything may have changed. */
   | { readonly kind: 'dirty' };
 
-const CHANGES = new Map<number, { action: 'new' | 'del'; object: Extract<MonitorEvent, { kind: 'change' }>['object']; name: number }>([
+const CHANGES = new Map<number, Pick<MonitorChange, 'action' | 'object'> & { name: number }>([
   [MSG.NEWTABLE, { action: 'new', object: 'table', name: 0 }], [MSG.DELTABLE, { action: 'del', object: 'table', name: 0 }],
   [MSG.NEWCHAIN, { action: 'new', object: 'chain', name: 3 }], [MSG.DELCHAIN, { action: 'del', object: 'chain', name: 3 }],
   [MSG.NEWRULE, { action: 'new', object: 'rule', name: 2 }], [MSG.DELRULE, { action: 'del', object: 'rule', name: 2 }],
@@ -36,7 +52,17 @@ export function parseMonitorMessage(type: number, portId: number, payload: Buffe
     else if (attribute === change.name) name = cString(value);
   }
   const family = familyName(payload[0] ?? 0);
-  return { kind: 'change', action: change.action, object: change.object, table: { family: family === 'unspec' ? 'inet' : family, name: table }, name, portId };
+  return {
+    kind: 'change', action: change.action, object: change.object, table: { family: family === 'unspec' ? 'inet' : family, name: table }, name, portId,
+    elements: (set) => (change.object === 'element' ? elementsOf(payload, set) : []),
+  };
+}
+
+const ELEMENTS = 3; // NFTA_SET_ELEM_LIST_ELEMENTS
+
+function elementsOf(payload: Buffer, set: SetSchema): Element[] {
+  const list = parseAttributes(payload, 4).get(ELEMENTS);
+  return list === undefined ? [] : [...eachAttribute(list)].map(({ value }) => new ElementView(set, value).decode());
 }
 
 function cString(value: Buffer): string {

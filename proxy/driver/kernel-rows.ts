@@ -1,6 +1,6 @@
 // The rows that the kernel holds, in the planner's words; and an earlier proxy's rows taken over by a fresh state.
 import { PROTOCOLS } from 'nftables-js';
-import type { Element, ElementCounter, Nft } from 'nftables-js';
+import type { Element, ElementCounter, ElementValue, Nft } from 'nftables-js';
 import { addressNumber } from '../core/address.ts';
 import { frontKey } from '../core/fronts.ts';
 import { idOf, isTwinId, TWIN } from '../core/rows.ts';
@@ -10,12 +10,18 @@ import type { TableSchema } from '../ruleset/schema.ts';
 
 export interface KernelRow extends Row { readonly counter?: ElementCounter }
 
-/** `podwire` as the kernel has it: calls `visit` for each row of one map. */
-export async function readRows(nft: Nft, schema: TableSchema, map: MapName, visit: (row: KernelRow) => void): Promise<void> {
-  await nft.elements(schema.rows[map], (view) => visit(rowOf(map, view.decode())));
+/** `podwire` as the kernel has it: calls `visit` for each row of one map, or for those that are there of `only`. */
+export async function readRows(nft: Nft, schema: TableSchema, map: MapName, visit: (row: KernelRow) => void, only?: Iterable<Row>): Promise<void> {
+  const set = schema.rows[map];
+  if (only === undefined) await nft.elements(set, (view) => visit(rowOf(map, view.decode())));
+  else for (const element of await nft.elements(set, { keys: [...only].map(({ key }) => elementValue(key)) })) visit(rowOf(map, element));
 }
 
-function rowOf(map: MapName, element: Element): KernelRow {
+/** Fields as nftables-js takes them: one alone stands for itself. */
+export function elementValue(fields: Row['key']): ElementValue { return fields.length === 1 ? (fields[0] ?? 0) : fields; }
+
+/** A row as the planner would write it. */
+export function rowOf(map: MapName, element: Element): KernelRow {
   const protocolAt = map === 'service' ? 1 : map === 'node-port' ? 0 : -1;
   const fields = (values: readonly Field[]): Field[] => values.map((value, index) => {
     if (map === 'source-ok' && index === 0) return Number(addressNumber(String(value))); // see its schema

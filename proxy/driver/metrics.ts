@@ -1,10 +1,9 @@
 // kube-proxy's metric names where it has them; podwire_* for what it has not.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { endpointLabels } from './endpoint-metrics.ts';
 import type { EndpointTraffic } from './traffic.ts';
 
 const SECONDS = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
-
-export interface EndpointCounter { readonly service: string; readonly port: string; readonly endpoint: string; readonly family: string; readonly connections: number }
 
 export class ProxyMetrics {
   readonly registry = new Registry();
@@ -28,36 +27,18 @@ export class ProxyMetrics {
   readonly repairs = this.#counter('podwire_proxy_drift_repairs_total', 'Rows or rules that somebody else had changed and that were put right', ['ip_family', 'kind']);
   readonly drifts = this.#counter('podwire_proxy_drift_detected_total', 'Foreign changes of our tables noticed', []);
   readonly services = this.#gauge('podwire_proxy_services', 'Services that the proxy serves', []);
-  readonly #connections = this.#gauge('podwire_proxy_endpoint_connections_total', 'Connections that the kernel has sent to an endpoint (counter of its row; starts anew with the row)', ['namespace', 'service', 'port', 'endpoint', 'ip_family']);
-
-  readonly #bytes = this.#gauge('podwire_proxy_endpoint_bytes_total', 'Bytes that connections through Services carried (with --traffic-accounting)', ['namespace', 'service', 'port', 'endpoint', 'ip_family', 'direction']);
+  readonly #bytes = this.#gauge('podwire_proxy_endpoint_bytes_total', 'Bytes that connections through Services carried (with --traffic-accounting)', ['namespace', 'service', 'port', 'protocol', 'endpoint', 'ip_family', 'direction']);
 
   setTraffic(totals: readonly EndpointTraffic[]): void {
     this.#bytes.reset();
-    for (const { service, port, address, number, family, toEndpoint, fromEndpoint } of totals) {
-      const [namespace = '', name = ''] = service.split('/');
-      const labels = { namespace, service: name, port, endpoint: endpointText(address, number), ip_family: familyLabel(family) };
+    for (const { service, portKey, address, number, family, toEndpoint, fromEndpoint } of totals) {
+      const labels = endpointLabels(service, portKey, address, number, family);
       this.#bytes.set({ ...labels, direction: 'to-endpoint' }, Number(toEndpoint));
       this.#bytes.set({ ...labels, direction: 'from-endpoint' }, Number(fromEndpoint));
     }
-  }
-
-  /** The text of /metrics; `counters` is read from the kernel only when somebody asks. */
-  async text(counters: readonly EndpointCounter[]): Promise<string> {
-    this.#connections.reset();
-    for (const { service, port, endpoint, family, connections } of counters) {
-      const [namespace = '', name = ''] = service.split('/');
-      this.#connections.set({ namespace, service: name, port, endpoint, ip_family: family }, connections);
-    }
-    return this.registry.metrics();
   }
 
   #histogram(name: string, help: string, labelNames: string[]): Histogram { return new Histogram({ name, help, labelNames, buckets: SECONDS, registers: [this.registry] }); }
   #gauge(name: string, help: string, labelNames: string[]): Gauge { return new Gauge({ name, help, labelNames, registers: [this.registry] }); }
   #counter(name: string, help: string, labelNames: string[]): Counter { return new Counter({ name, help, labelNames, registers: [this.registry] }); }
 }
-
-export function endpointText(address: string, port: number): string { return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`; }
-
-/** As kube-proxy labels families. */
-export function familyLabel(family: 'ip' | 'ip6'): string { return family === 'ip' ? 'IPv4' : 'IPv6'; }

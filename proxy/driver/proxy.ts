@@ -12,9 +12,8 @@ import type { RulesetOptions } from '../ruleset/render.ts';
 import { Cluster } from './cluster.ts';
 import { ConntrackCleaner } from './conntrack-cleaner.ts';
 import { watchDrift } from './drift.ts';
-import { readRows } from './kernel-rows.ts';
-import { ProxyMetrics, endpointText, familyLabel } from './metrics.ts';
-import type { EndpointCounter } from './metrics.ts';
+import { endpointConnectionsText } from './endpoint-metrics.ts';
+import { ProxyMetrics } from './metrics.ts';
 import { ServiceHealthServers, closeServer, parseBindAddress, serve } from './servers.ts';
 import type { LocalHealth, Routes } from './servers.ts';
 import { Synchronizer } from './synchronizer.ts';
@@ -134,12 +133,12 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
   traffic?.start(signal);
   const metricsText = async (): Promise<string> => {
     if (traffic !== undefined) metrics.setTraffic(traffic.totals());
-    return metrics.text(await endpointCounters(nft, tables));
+    return `${await metrics.registry.metrics()}${await endpointConnectionsText(nft, tables)}`;
   };
   const servers = await startServers(config, health, metrics, metricsText, clock, serverError);
-  const drift = watchDrift(nft, tables.map((table) => table.schema.table), signal, () => {
+  const drift = watchDrift(nft, tables.map((table) => table.schema), signal, (suspicions) => {
     metrics.drifts.inc();
-    synchronizer.markSuspect();
+    synchronizer.markSuspect(suspicions);
     runner.trigger();
   });
   for (const table of tables) table.onLoad = drift.whileLoading;
@@ -156,19 +155,17 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
     runner.trigger();
   }).catch((error: unknown) => { if (!signal.aborted) log.error({ err: error }, 'informers failed'); });
 
-  let cancelAudit = (): void => undefined;
-  const auditLater = (): void => {
+  // From time to time: chains that no Service needs any more. Drift needs no second look: the monitor names what was touched, or says that it lost events.
+  let cancelIdle = (): void => undefined;
+  const idleLater = (): void => {
     if (config.syncPeriodMs === 0 || signal.aborted) return;
-    cancelAudit = clock.timer(config.syncPeriodMs, () => {
-      // One system call when nobody but us has changed any ruleset since the last look.
-      void drift.hasChanged().then((changed) => {
-        if (changed) synchronizer.markSuspect();
-        synchronizer.markIdle();
-        if (changed || synchronizer.hasUnusedChains) runner.trigger();
-      }).catch((error: unknown) => log.error({ err: error }, 'cannot read the ruleset generation')).finally(auditLater);
+    cancelIdle = clock.timer(config.syncPeriodMs, () => {
+      synchronizer.markIdle();
+      if (synchronizer.hasUnusedChains) runner.trigger();
+      idleLater();
     });
   };
-  auditLater();
+  idleLater();
 
   const waitForSync = async (waitSignal?: AbortSignal): Promise<void> => {
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
@@ -189,7 +186,7 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
   const stop = (): Promise<void> => (stopped ??= (async () => {
     stopping.abort();
     for (const cancel of timers.values()) cancel();
-    cancelAudit();
+    cancelIdle();
     await cluster.stop();
     await runner.stop();
     await serviceHealth.close();
@@ -239,22 +236,6 @@ function checkedPorts(checked: ReadonlyMap<string, LocalHealth & { readonly port
   const wanted = new Map<number, LocalHealth>();
   for (const health of checked.values()) if (!wanted.has(health.port)) wanted.set(health.port, health);
   return wanted;
-}
-
-async function endpointCounters(nft: Nft, tables: readonly TableProgrammer[]): Promise<EndpointCounter[]> {
-  const counters: EndpointCounter[] = [];
-  for (const { schema, state, family } of tables) {
-    const connections = new Map<number, number>();
-    await readRows(nft, schema, 'endpoint', ({ key, counter }) => void connections.set(Number(key[0]), Number(counter?.packets ?? 0n)));
-    for (const port of state.ports()) {
-      if (port.isRemoved) continue;
-      const name = port.key.slice(port.service.length + 1);
-      for (const endpoint of port.endpoints.values()) {
-        counters.push({ service: port.service, port: name, endpoint: endpointText(endpoint.address, endpoint.port), family: familyLabel(family), connections: connections.get(endpoint.id) ?? 0 });
-      }
-    }
-  }
-  return counters;
 }
 
 async function startServers(config: ProxyConfig, health: () => ProxyHealth, metrics: ProxyMetrics, metricsText: () => Promise<string>, clock: Clock, onError: (error: Error) => void): Promise<http.Server[]> {

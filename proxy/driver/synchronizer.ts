@@ -7,10 +7,13 @@ import type { DesiredService } from '../core/desired.ts';
 import type { ProxyConfig } from '../config/types.ts';
 import type { Cluster } from './cluster.ts';
 import type { ConntrackCleaner } from './conntrack-cleaner.ts';
-import { familyLabel } from './metrics.ts';
+import { familyLabel } from './endpoint-metrics.ts';
 import type { ProxyMetrics } from './metrics.ts';
 import { NoLocalEndpoints, POLICIES } from './no-local.ts';
-import type { Repair, TableProgrammer } from './table-programmer.ts';
+import type { Repair } from './audit.ts';
+import type { Suspicions } from './drift.ts';
+import { Suspicion } from './suspicion.ts';
+import type { TableProgrammer } from './table-programmer.ts';
 
 export interface SynchronizerDeps {
   readonly cluster: Cluster;
@@ -32,8 +35,8 @@ export class Synchronizer {
   #isFirstSync = true;
   #isEnvironmentDirty = true;
   #isServiceNetDirty = true;
-  /** The kernel may hold something else than we believe. */
-  #isSuspect = false;
+  /** What the kernel may hold otherwise than we believe. */
+  #suspicions = new Map<IpFamily, Suspicion>();
   #hasAdopted = false;
   #isReady = false;
   /** Nobody's rows are in the kernel: what is known of a Service is better than nothing. */
@@ -69,7 +72,15 @@ export class Synchronizer {
   get hasUnusedChains(): boolean { return this.#deps.tables.some((table) => table.hasUnusedChains); }
   markEnvironment(): void { this.#isEnvironmentDirty = true; }
   markServiceNet(): void { this.#isServiceNetDirty = true; }
-  markSuspect(): void { this.#isSuspect = true; }
+  /** Default: anything of any table. */
+  markSuspect(suspicions: Suspicions = this.#everything()): void {
+    for (const [family, suspicion] of suspicions) {
+      const known = this.#suspicions.get(family);
+      if (known === undefined) this.#suspicions.set(family, suspicion);
+      else known.add(suspicion);
+    }
+  }
+  #everything(): Suspicions { return new Map(this.#deps.tables.map(({ family }) => [family, Suspicion.everything()])); }
   /**
    * The node is known, Services and slices are on their way, and the tables were empty: each Service is programmed as it comes in, while
    * the kernel would wait otherwise. One with endpoints in several slices has some of them for a moment.
@@ -79,7 +90,7 @@ export class Synchronizer {
   markReady(hasAdopted: boolean): void {
     this.#isReady = true;
     this.#hasAdopted = hasAdopted;
-    this.#isSuspect ||= hasAdopted;
+    if (hasAdopted) this.markSuspect();
   }
 
   async sync(): Promise<void> {
@@ -98,7 +109,7 @@ export class Synchronizer {
       for (const key of known.keys()) this.#early.add(key);
     } catch (error) {
       for (const [key, at] of known) if (!this.#dirty.has(key)) this.#dirty.set(key, at);
-      this.#isSuspect = true;
+      this.markSuspect();
       throw error;
     }
   }
@@ -129,7 +140,7 @@ export class Synchronizer {
         for (const table of tables) await table.removeAdopted();
         this.#hasAdopted = false;
       }
-      if (this.#isSuspect) await this.#repair();
+      await this.#repair();
       this.#cleanConntrack();
       await this.#retire();
       if (this.#isIdle && !this.hasRetired) for (const table of tables) await table.retireChains();
@@ -139,7 +150,7 @@ export class Synchronizer {
       for (const [key, at] of dirty) if (!this.#dirty.has(key)) this.#dirty.set(key, at);
       this.#pending = { service: this.#pending.service + pending.service, endpoints: this.#pending.endpoints + pending.endpoints };
       this.#isEnvironmentDirty ||= wasEnvironmentDirty;
-      this.#isSuspect = true;
+      this.markSuspect();
       for (const table of tables) metrics.syncFailures.inc({ ip_family: familyLabel(table.family) });
       throw error;
     }
@@ -191,14 +202,16 @@ export class Synchronizer {
 
   async #repair(): Promise<void> {
     for (const table of this.#deps.tables) {
-      const repair = await table.audit();
+      const suspicion = this.#suspicions.get(table.family);
+      if (suspicion === undefined) continue;
+      this.#suspicions.delete(table.family); // what comes meanwhile is looked at in the next run
+      const repair = await table.audit(suspicion);
       const label = { ip_family: familyLabel(table.family) };
       for (const [kind, amount] of [['row-missing', repair.added], ['row-foreign', repair.removed], ['row-changed', repair.changed], ['rules', repair.rules ? 1 : 0]] as const) {
         if (amount > 0) this.#deps.metrics.repairs.inc({ ...label, kind }, amount);
       }
       if (repair.added + repair.removed + repair.changed > 0 || repair.rules || repair.details.length > 0) this.#deps.onRepair(table.family, repair);
     }
-    this.#isSuspect = false;
   }
 
   #cleanConntrack(): void {

@@ -4,9 +4,7 @@ import type { Nft } from 'nftables-js';
 import type { AddressRange, IpFamily } from '../core/address.ts';
 import { mergeRanges } from '../core/address.ts';
 import type { DesiredService } from '../core/desired.ts';
-import { expectedRows } from '../core/expected-rows.ts';
 import { ROW_MAPS } from '../core/rows.ts';
-import type { Row } from '../core/rows.ts';
 import { TableState } from '../core/table-state.ts';
 import type { TableEvents } from '../core/table-state.ts';
 import { keeperExpressions } from '../ruleset/keeper-rules.ts';
@@ -14,12 +12,13 @@ import { STAND_IN, TABLE, layoutOf, pickerName, renderRuleset, renderRuntime } f
 import type { RulesetOptions } from '../ruleset/render.ts';
 import { tableSchema } from '../ruleset/schema.ts';
 import type { ConfigSet, TableSchema } from '../ruleset/schema.ts';
+import { RowAudit } from './audit.ts';
+import type { Repair } from './audit.ts';
 import { CONFIG_SETS, configDrift, configTransaction, rangesText } from './config-sets.ts';
-import { adoptRows, readRows } from './kernel-rows.ts';
+import { adoptRows } from './kernel-rows.ts';
 import { rulePrint } from './rule-print.ts';
+import { Suspicion } from './suspicion.ts';
 import { ChainCounts, TransactionSink } from './transaction-sink.ts';
-
-export interface Repair { readonly added: number; readonly removed: number; readonly changed: number; readonly rules: boolean; readonly details: readonly string[] }
 
 export class TableProgrammer {
   readonly family: IpFamily;
@@ -131,7 +130,6 @@ export class TableProgrammer {
     await this.onLoad(() => this.#nft.loadRuleset(text));
     await this.#writeKeepers(sink.newKeepers);
     sink.newKeepers.length = 0;
-    this.#rulePrint = '';
   }
 
   /** IPv6 affinity needs rules that nft's text cannot express. */
@@ -171,24 +169,25 @@ export class TableProgrammer {
     await this.#nft.commit(last);
   }
 
-  /**
-   * Compares everything with the kernel and puts it right. `rows: false` compares the rules only. Costs a dump; throws what the
-   * kernel refuses.
-   */
-  async audit(options: { readonly rows?: boolean } = {}): Promise<Repair> {
-    const rules = await this.#auditRules();
+  /** Compares what is suspected with the kernel, and puts it right. Throws what the kernel refuses. */
+  async audit(suspicion = Suspicion.everything()): Promise<Repair> {
+    const rules = suspicion.rules === 'trusted' ? 'as loaded' : await this.#auditRules(suspicion.rules === 'changed');
     const sink = this.#sink();
-    const totals = { added: 0, removed: 0, changed: 0 };
-    const details: string[] = [];
-    if (options.rows !== false) for (const map of ROW_MAPS) await this.#auditMap(map, sink, totals, details);
+    const rows = new RowAudit(this.#nft, this.schema, this.#state, sink);
+    for (const map of ROW_MAPS) {
+      const only = suspicion.rowsOf(map);
+      if (rules === 'on an empty table') await rows.refill(map);
+      else if (only !== undefined) await rows.compare(map, only);
+    }
     await sink.commit();
+    const { added, removed, changed, details } = rows;
     for (const set of CONFIG_SETS) {
       const had = await configDrift(this.#nft, this.schema, set, this.#config[set]);
       if (had === undefined) continue;
       details.push(`${this.family} ${set}: had ${had}`);
       await this.#nft.commit(this.#configTransaction(set));
     }
-    return { ...totals, rules, details };
+    return { added, removed, changed, rules: rules !== 'as loaded', details };
   }
 
   /** nft delete table FAMILY podwire, and its stand-in if an upgrade was cut short */
@@ -210,21 +209,25 @@ export class TableProgrammer {
     return adopted;
   }
 
-  async #loadRules(options: { readonly isFresh?: boolean } = {}): Promise<void> {
+  /** False: what was there could not be kept, and the table has no rows now. */
+  async #loadRules(options: { readonly isFresh?: boolean } = {}): Promise<boolean> {
     const { name } = this.schema.table;
     const text = renderRuleset(this.family, this.#ruleset, { pickers: this.#pickers.existing, keepers: this.#keepers.existing }, name);
     const fresh = `${removal(this.family, name)}${text}`;
+    let isFresh = options.isFresh === true;
     try {
-      await this.onLoad(() => this.#nft.loadRuleset(options.isFresh === true ? fresh : text));
+      await this.onLoad(() => this.#nft.loadRuleset(isFresh ? fresh : text));
     } catch (error) {
       // Something of another layout under our names: nothing of it can be kept. The audit writes every row again.
       if (!(error instanceof NftError) || error.code === 'EPERM') throw error;
       await this.onLoad(() => this.#nft.loadRuleset(fresh));
+      isFresh = true;
       if (!this.#isStarted) this.#state = new TableState(this.family, this.#events);
     }
     await this.#writeKeepers(this.#keepers.existing);
     await this.#removeForeignChains(text);
     this.#rulePrint = await rulePrint(this.#nft, this.schema, this.#pickers, this.#keepers);
+    return !isFresh;
   }
 
   async #removeForeignChains(text: string): Promise<void> {
@@ -235,41 +238,13 @@ export class TableProgrammer {
     await this.#nft.commit(transaction);
   }
 
-  /** True when somebody had changed the rules. */
-  async #auditRules(): Promise<boolean> {
+  async #auditRules(isChanged: boolean): Promise<'as loaded' | 'loaded anew' | 'on an empty table'> {
     const [found] = (await this.#nft.list(this.schema.table)).tables;
     // A comment cannot be given to a table that is there: one without ours is somebody else's, and its rows are not ours either.
     const isOurs = found?.comment === layoutOf(this.family);
-    if (isOurs && await rulePrint(this.#nft, this.schema, this.#pickers, this.#keepers) === this.#rulePrint) return false;
-    await this.#loadRules({ isFresh: found !== undefined && !isOurs });
-    return true;
-  }
-
-  async #auditMap(map: Row['map'], sink: TransactionSink, totals: { added: number; removed: number; changed: number }, details: string[]): Promise<void> {
-    const expected = new Map<string, Row>();
-    for (const row of expectedRows(this.#state, map)) expected.set(keyText(row), row);
-    const note = (text: string): void => { if (details.length < 20) details.push(text); };
-    await readRows(this.#nft, this.schema, map, (row) => {
-      const key = keyText(row);
-      const wanted = expected.get(key);
-      if (wanted === undefined) {
-        totals.removed++;
-        note(`${this.family} ${map}: foreign row ${key} removed`);
-        sink.remove(row);
-      } else if (wanted.data?.join(' ') !== row.data?.join(' ')) {
-        totals.changed++;
-        note(`${this.family} ${map}: row ${key} was ${row.data?.join(' ') ?? ''}`);
-        sink.remove(row);
-        sink.add(wanted);
-      }
-      expected.delete(key);
-    });
-    for (const [key, row] of expected) {
-      totals.added++;
-      note(`${this.family} ${map}: row ${key} was missing`);
-      sink.add(row);
-      await sink.breathe();
-    }
+    if (isOurs && !isChanged && await rulePrint(this.#nft, this.schema, this.#pickers, this.#keepers) === this.#rulePrint) return 'as loaded';
+    const keptRows = await this.#loadRules({ isFresh: found !== undefined && !isOurs });
+    return isOurs && keptRows ? 'loaded anew' : 'on an empty table';
   }
 
   #configTransaction(set: ConfigSet): Transaction { return configTransaction(this.schema, set, this.#config[set]); }
@@ -278,8 +253,4 @@ export class TableProgrammer {
 /** Deletes a table that may be there or not. */
 function removal(family: IpFamily, name: string): string {
   return `add table ${family} ${name}\ndelete table ${family} ${name}\n`;
-}
-
-function keyText(row: Row): string {
-  return `${row.key.join(' ')}${row.keyEnd === undefined || row.keyEnd.join() === row.key.join() ? '' : ` - ${row.keyEnd.join(' ')}`}`;
 }

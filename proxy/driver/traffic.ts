@@ -4,7 +4,7 @@ import type { Conntrack, ConntrackEntry } from 'nftables-js';
 import { frontKey } from '../core/fronts.ts';
 import type { TableState } from '../core/table-state.ts';
 
-export interface EndpointTraffic { readonly service: string; readonly port: string; readonly address: string; readonly number: number; readonly family: 'ip' | 'ip6'; readonly toEndpoint: bigint; readonly fromEndpoint: bigint }
+export interface EndpointTraffic { readonly service: string; readonly portKey: string; readonly address: string; readonly number: number; readonly family: 'ip' | 'ip6'; readonly toEndpoint: bigint; readonly fromEndpoint: bigint }
 
 type Totals = { -readonly [K in keyof EndpointTraffic]: EndpointTraffic[K] };
 
@@ -36,7 +36,7 @@ export class TrafficAccount {
     const port = state?.fronts.owner(frontKey({ address: original.dst, protocol, port: original.dstPort })) ?? state?.fronts.owner(frontKey({ address: '', protocol, port: original.dstPort }));
     if (port === undefined || port.isAdopted) return;
     const key = `${port.key} ${reply.src} ${reply.srcPort} ${family}`;
-    const totals = into.get(key) ?? { service: port.service, port: port.key.slice(port.service.length + 1), address: reply.src, number: reply.srcPort, family, toEndpoint: 0n, fromEndpoint: 0n };
+    const totals = into.get(key) ?? { service: port.service, portKey: port.key, address: reply.src, number: reply.srcPort, family, toEndpoint: 0n, fromEndpoint: 0n };
     totals.toEndpoint += counters.original.bytes;
     totals.fromEndpoint += counters.reply.bytes;
     into.set(key, totals);

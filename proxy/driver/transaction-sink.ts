@@ -2,11 +2,12 @@
 // rows are never spread over two chunks, so no chunk boundary shows.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Transaction, expr } from 'nftables-js';
-import type { ElementValue, Nft, SetSchema } from 'nftables-js';
+import type { Nft, SetSchema } from 'nftables-js';
 import { HASHED } from '../core/rows.ts';
 import type { MapName, Row, RowSink } from '../core/rows.ts';
 import { pickerName } from '../ruleset/render.ts';
 import type { TableSchema } from '../ruleset/schema.ts';
+import { elementValue } from './kernel-rows.ts';
 
 /** About 20,000 elements: the kernel's work on one chunk overlaps with ours on the next. */
 const CHUNK_BYTES = 1 << 20;
@@ -56,17 +57,18 @@ export class TransactionSink implements RowSink {
     this.#open = new Transaction(schema.table);
   }
 
-  get isEmpty(): boolean { return this.#open.length === 0 && this.#sent.length === 0; }
+  /** Enough is collected to be sent. */
+  get isLarge(): boolean { return this.#open.byteLength >= CHUNK_BYTES; }
 
   add(row: Row): void {
     this.operations++;
     const options = row.keyEnd === undefined ? undefined : { keyEnd: row.keyEnd };
-    this.#open.addElement(this.#set(row.map), plain(row.key), row.data === undefined ? undefined : plain(row.data), options);
+    this.#open.addElement(this.#set(row.map), elementValue(row.key), row.data === undefined ? undefined : elementValue(row.data), options);
   }
 
   remove(row: Row): void {
     this.operations++;
-    this.#open.deleteElement(this.#set(row.map), plain(row.key), row.keyEnd === undefined ? undefined : { keyEnd: row.keyEnd });
+    this.#open.deleteElement(this.#set(row.map), elementValue(row.key), row.keyEnd === undefined ? undefined : { keyEnd: row.keyEnd });
   }
 
   addPicker(count: number): void {
@@ -86,7 +88,7 @@ export class TransactionSink implements RowSink {
    * kernel works while the next chunk is made. Never inside a Service: its rows belong together.
    */
   async breathe(): Promise<void> {
-    if (this.#open.byteLength < CHUNK_BYTES) return;
+    if (!this.isLarge) return;
     this.#send(this.#open);
     this.#open = new Transaction(this.#schema.table);
     await nextTurn();
@@ -111,8 +113,6 @@ export class TransactionSink implements RowSink {
 
   #set(map: MapName): SetSchema { return this.#schema.rows[map]; }
 }
-
-function plain(fields: Row['key']): ElementValue { return fields.length === 1 ? (fields[0] ?? 0) : fields; }
 
 /** nft add chain lb-N; add rule lb-N ct mark set ct mark . numgen random mod N map @slot; add element pickers { N : jump lb-N } */
 export function addPicker(transaction: Transaction, schema: TableSchema, count: number): void {

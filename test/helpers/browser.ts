@@ -56,7 +56,7 @@ export class Page implements AsyncDisposable {
       await new Promise((resolve, reject) => { socket.once('open', resolve).once('error', reject); });
       const page = new Page(socket, close);
       for (const domain of ['Page', 'Runtime', 'Network']) await page.#call(`${domain}.enable`);
-      await page.#call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
+      await page.prefer(scheme);
       await page.#call('Page.navigate', { url });
       await eventually('the page is there', async () => (await page.evaluate('document.readyState')) === 'complete' && (await page.evaluate('location.href')) !== 'about:blank');
       return page;
@@ -90,9 +90,14 @@ export class Page implements AsyncDisposable {
     return (result as { readonly value?: unknown }).value;
   }
 
+  /** The colour scheme that the page is told. */
+  async prefer(scheme: 'light' | 'dark'): Promise<void> {
+    await this.#call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
+  }
+
   /** `ArrowRight`, `Tab`, `Enter` ... */
   async press(key: string): Promise<void> {
-    const codes: Readonly<Record<string, number>> = { ArrowRight: 39, ArrowLeft: 37, Home: 36, End: 35, Tab: 9, Enter: 13 };
+    const codes: Readonly<Record<string, number>> = { ArrowRight: 39, ArrowLeft: 37, Home: 36, End: 35, Tab: 9, Enter: 13, Escape: 27 };
     for (const type of ['keyDown', 'keyUp']) await this.#call('Input.dispatchKeyEvent', { type, key, code: key, windowsVirtualKeyCode: codes[key] ?? 0, ...(key === 'Enter' && type === 'keyDown' ? { text: '\r' } : {}) });
   }
 

@@ -222,7 +222,7 @@ test.serial('healthCheckNodePort answers by local endpoints, connections are cou
   await harness.synced();
   await until(async () => (await get()).status === 503, 'the last local endpoint to be missed');
   await lab.a.ask({ protocol: 'tcp', host: '10.96.8.1', port: 80, count: 5 });
-  t.regex(await harness.proxy.metricsText(), /podwire_proxy_endpoint_connections_total\{namespace="default",service="checked",port="t\/6",endpoint="10\.244\.2\.2:8080",ip_family="IPv4"\} 5/);
+  t.regex(await harness.proxy.metricsText(), /podwire_proxy_endpoint_connections_total\{namespace="default",service="checked",port="t",protocol="TCP",endpoint="10\.244\.2\.2:8080",ip_family="IPv4"\} 5/);
 });
 
 test.serial('bytes are counted per endpoint, of live and of ended connections', async (t) => {
@@ -231,7 +231,7 @@ test.serial('bytes are counted per endpoint, of live and of ended connections', 
   endpoints('counted', B);
   await harness.synced();
   await harness.lab.a.ask({ protocol: 'udp', host: '10.96.9.1', port: 80, count: 4, fromPort: 42_000 });
-  const bytes = async (): Promise<number> => Number(/podwire_proxy_endpoint_bytes_total\{namespace="default",service="counted",port="u\/17",endpoint="10\.244\.1\.3:8080",ip_family="IPv4",direction="to-endpoint"\} (\d+)/.exec(await harness.proxy.metricsText())?.[1] ?? 0);
+  const bytes = async (): Promise<number> => Number(/podwire_proxy_endpoint_bytes_total\{namespace="default",service="counted",port="u",protocol="UDP",endpoint="10\.244\.1\.3:8080",ip_family="IPv4",direction="to-endpoint"\} (\d+)/.exec(await harness.proxy.metricsText())?.[1] ?? 0);
   const live = await bytes();
   t.true(live >= 4 * 29, `${live} bytes`);
   endpoints('counted', C); // the flow ends: its endpoint is gone

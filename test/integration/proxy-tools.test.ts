@@ -115,9 +115,9 @@ test.serial('each connection is counted at the endpoint that answered it', async
   for (const [family, host] of [[0, '10.96.0.10'], [1, 'fd96::10']] as const) {
     for (const protocol of ['tcp', 'udp'] as const) {
       const label = family === 0 ? 'IPv4' : 'IPv6';
-      const port = protocol === 'tcp' ? 't/6' : 'u/17';
+      const port = protocol === 'tcp' ? 'port="t",protocol="TCP"' : 'port="u",protocol="UDP"';
       const counted = async (): Promise<Record<string, number>> => {
-        const lines = (await harness.proxy.metricsText()).split('\n').filter((line) => line.startsWith('podwire_proxy_endpoint_connections_total{') && line.includes(`service="web",port="${port}"`) && line.includes(`ip_family="${label}"`));
+        const lines = (await harness.proxy.metricsText()).split('\n').filter((line) => line.startsWith('podwire_proxy_endpoint_connections_total{') && line.includes(`service="web",${port},`) && line.includes(`ip_family="${label}"`));
         return Object.fromEntries(lines.map((line) => [/endpoint="([^"]+)"/.exec(line)?.[1] ?? '', Number(line.split(' ').at(-1))]));
       };
       const before = await counted();

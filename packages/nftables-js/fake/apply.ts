@@ -32,8 +32,8 @@ export function applyMessage(state: FakeState, message: Buffer, portId: number, 
   const attributes = parseAttributes(message, NFNL_HEADER);
   const table = state.tables.get(`${family} ${text(attributes, 1)}`);
   if (table === undefined) throw new Refusal(NOENT);
-  const event = (action: 'new' | 'del', object: 'chain' | 'rule' | 'element', name: string): MonitorEvent =>
-    ({ kind: 'change', action, object, table: table.ref, name, portId });
+  const event = (action: 'new' | 'del', object: 'chain' | 'rule' | 'element', name: string, encoded: readonly Buffer[] = []): MonitorEvent =>
+    ({ kind: 'change', action, object, table: table.ref, name, portId, elements: (schema) => encoded.map((one) => new ElementView(schema, one).decode()) });
   switch (operation) {
     case MSG.NEWCHAIN: {
       const name = text(attributes, 3);
@@ -58,8 +58,8 @@ export function applyMessage(state: FakeState, message: Buffer, portId: number, 
     case MSG.DELSETELEM: {
       const set = table.sets.get(text(attributes, 2));
       if (set === undefined) throw new Refusal(NOENT);
-      changeElements(table, set, message, operation, undo);
-      return event(operation === MSG.NEWSETELEM ? 'new' : 'del', 'element', set.schema.name);
+      const changed = changeElements(table, set, message, operation, undo);
+      return changed.length === 0 ? undefined : event(operation === MSG.NEWSETELEM ? 'new' : 'del', 'element', set.schema.name, changed);
     }
     default: return undefined;
   }
@@ -97,15 +97,17 @@ function isNamed(table: FakeTable, chain: string): boolean {
   return false;
 }
 
-function changeElements(table: FakeTable, set: FakeSet, message: Buffer, operation: number, undo: Journal): void {
+/** Returns the elements that came or went, encoded. */
+function changeElements(table: FakeTable, set: FakeSet, message: Buffer, operation: number, undo: Journal): Buffer[] {
   const isExclusive = (message.readUInt16LE(6) & NLM_F_EXCL) !== 0;
   const list = [...eachAttribute(message, NFNL_HEADER)].find(({ type }) => type === 3);
   if (list === undefined) {
     const gone = [...set.elements];
     set.elements.clear();
     undo.push(() => gone.forEach(([key, value]) => set.elements.set(key, value)));
-    return;
+    return gone.map(([, value]) => value);
   }
+  const changed: Buffer[] = [];
   for (const { value, offset } of eachAttribute(message, list.offset + 4, list.offset + 4 + list.value.length)) {
     const key = elementKey(set.schema, value);
     const existing = set.elements.get(key);
@@ -113,15 +115,19 @@ function changeElements(table: FakeTable, set: FakeSet, message: Buffer, operati
       if (existing === undefined) throw new Refusal(NOENT, offset);
       set.elements.delete(key);
       undo.push(() => set.elements.set(key, existing));
+      changed.push(existing);
       continue;
     }
     const chain = new ElementView(set.schema, value).verdict?.chain;
     if (chain !== undefined && !table.chains.has(chain)) throw new Refusal(NOENT, offset);
     if (existing !== undefined && (isExclusive || dataOf(existing) !== dataOf(value))) throw new Refusal(EXIST, offset);
     if (existing !== undefined) continue;
-    set.elements.set(key, Buffer.from(value));
+    const kept = Buffer.from(value);
+    set.elements.set(key, kept);
     undo.push(() => set.elements.delete(key));
+    changed.push(kept);
   }
+  return changed;
 }
 
 /** An interval's end is another element than one that starts at the same key. */

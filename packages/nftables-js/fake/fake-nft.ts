@@ -45,7 +45,7 @@ export class FakeNft implements Nft {
       this.#state.restore(before);
       throw error;
     }
-    for (const { ref } of this.#state.tables.values()) changes.push({ kind: 'change', action: 'new', object: 'table', table: ref, name: '', portId: this.portId });
+    for (const { ref } of this.#state.tables.values()) changes.push({ kind: 'change', action: 'new', object: 'table', table: ref, name: '', portId: this.portId, elements: () => [] });
     this.#state.announce(this.portId, changes);
   }
 
