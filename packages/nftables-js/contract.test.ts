@@ -1,63 +1,9 @@
-// One contract, two implementations: the kernel (in a namespace of this process) and the fake.
-import { unshareNetns } from '@podwire/netlink';
-import test from 'ava';
+// What the kernel and the fake do alike: tables, elements, transactions, refusals. Their monitors: contract-monitor.test.ts.
 import type { ExecutionContext } from 'ava';
 import * as fc from 'fast-check';
-import { FakeNft, KernelNft, NftError, Transaction, cidrRange, defineMap, defineSet, expr } from './index.ts';
-import type { MonitorEvent, Nft } from './index.ts';
-
-unshareNetns();
-
-const table = { family: 'ip', name: 'contract' } as const;
-const service = defineMap(table, 'service', ['ipv4_addr', 'inet_proto', 'inet_service'], ['mark']);
-const slot = defineMap(table, 'slot', ['mark', 'mark'], ['mark']);
-const endpoint = defineMap(table, 'endpoint', ['mark'], ['ipv4_addr', 'inet_service']);
-const pickers = defineMap(table, 'pickers', ['mark'], 'verdict');
-const podNet = defineSet(table, 'pod-net', ['ipv4_addr'], { interval: true });
-const affinity = defineMap(table, 'affinity', ['ipv4_addr', 'mark'], ['mark']);
-
-const RULESET = `
-add table ip contract
-delete table ip contract
-table ip contract {
-  map service  { type ipv4_addr . inet_proto . inet_service : mark; }
-  map slot     { typeof ct mark . numgen random mod 2 : ct mark; }  # any modulus
-  map endpoint { type mark : ipv4_addr . inet_service; counter; }
-  map pickers  { type mark : verdict; elements = { 0x1 : jump lb-1 }; }
-  map affinity { type ipv4_addr . mark : mark; size 1024; flags dynamic,timeout; timeout 3h; }
-  set pod-net  { type ipv4_addr; flags interval; elements = { 10.0.0.0/8 }; }
-  chain lb-1 { ct mark set ct mark . numgen random mod 1 map @slot; }
-}
-`;
-
-interface Subject {
-  readonly nft: Nft;
-  readonly other: Nft;
-  readonly close: () => void;
-}
-
-const subjects: Readonly<Record<string, () => Subject>> = {
-  kernel() {
-    const nft = KernelNft.open();
-    const other = KernelNft.open();
-    return { nft, other, close: () => { nft.close(); other.close(); } };
-  },
-  fake() {
-    const nft = new FakeNft();
-    return { nft, other: nft.peer(), close: () => undefined };
-  },
-};
-
-function each(title: string, run: (t: ExecutionContext, subject: Subject) => Promise<void>): void {
-  for (const [name, open] of Object.entries(subjects)) {
-    test.serial(`${name}: ${title}`, async (t) => {
-      const subject = open();
-      t.teardown(subject.close);
-      await subject.nft.loadRuleset(RULESET);
-      await run(t, subject);
-    });
-  }
-}
+import { NftError, Transaction, cidrRange, defineSet, expr } from './index.ts';
+import type { Nft } from './index.ts';
+import { affinity, each, endpoint, pickers, podNet, service, slot, table } from './testing/contract.ts';
 
 const rows = async (nft: Nft, set: typeof slot): Promise<readonly string[]> => {
   const found: string[] = [];
@@ -188,42 +134,6 @@ each('a commit that names an older generation is refused', async (t, { nft, othe
   t.is((await nft.elements(slot)).length, 2);
 });
 
-each('the monitor tells of others\' changes and not of one\'s own', async (t, { nft, other }) => {
-  const events: MonitorEvent[] = [];
-  const stop = new AbortController();
-  t.teardown(() => stop.abort());
-  const { promise: over, resolve } = Promise.withResolvers<undefined>();
-  nft.monitor((event) => {
-    events.push(event);
-    if (event.kind === 'generation') resolve(undefined);
-  }, stop.signal);
-  await nft.commit(new Transaction(table).addElement(slot, [1, 0], 5));
-  await other.commit(new Transaction(table).addElement(endpoint, 1, ['10.0.0.1', 80]));
-  await over;
-  const [change, generation] = events;
-  t.is(events.length, 2);
-  t.like(change, { kind: 'change', action: 'new', object: 'element', table, name: 'endpoint' });
-  t.like(generation, { kind: 'generation', generation: await nft.generation() });
-});
-
-each('the monitor says which elements came and went, in a flush too', async (t, { nft, other }) => {
-  await nft.commit(new Transaction(table).addElement(endpoint, 1, ['10.0.0.1', 80]).addElement(endpoint, 2, ['10.0.0.2', 80]));
-  const seen: string[] = [];
-  const stop = new AbortController();
-  t.teardown(() => stop.abort());
-  const { promise: over, resolve } = Promise.withResolvers<undefined>();
-  nft.monitor((event) => {
-    if (event.kind === 'change') for (const { key, data } of event.elements(event.name === 'slot' ? slot : endpoint)) seen.push(`${event.action} ${event.name} ${key.join()} ${data?.join() ?? ''}`);
-    if (event.kind === 'generation' && seen.length >= 4) resolve(undefined);
-  }, stop.signal);
-  await other.commit(new Transaction(table).addElement(slot, [7, 1], 5).addElement(endpoint, 1, ['10.0.0.1', 80])); // the second is there already
-  await other.commit(new Transaction(table).deleteElement(slot, [7, 1]));
-  await other.commit(new Transaction(table).flushSet(endpoint));
-  await over;
-  t.deepEqual(seen.slice(0, 2), ['new slot 7,1 5', 'del slot 7,1 5']);
-  t.deepEqual(seen.slice(2).sort(), ['del endpoint 1 10.0.0.1,80', 'del endpoint 2 10.0.0.2,80']);
-});
-
 each('sets are listed with their types, and their elements can be read by them', async (t, { nft }) => {
   const { sets, tables } = await nft.list(table);
   t.like(tables, [table]);
@@ -306,19 +216,4 @@ each('a refused transaction leaves chains, rules and flushed sets as they were',
     .flushSet(slot).addElement(slot, [3, 0], 7).addChain('x').addRule('x', [expr.counter()]).flushChain('lb-1').deleteElement(endpoint, 0x99)));
   t.is(error.operation, 'delete element ip contract endpoint { 0x00000099 }');
   t.deepEqual({ listing: await nft.list(table), rows: await rows(nft, slot) }, before);
-});
-
-each('text that one loads oneself is no foreign change either', async (t, { nft, other }) => {
-  const events: MonitorEvent[] = [];
-  const stop = new AbortController();
-  t.teardown(() => stop.abort());
-  const { promise: over, resolve } = Promise.withResolvers<undefined>();
-  nft.monitor((event) => {
-    events.push(event);
-    if (event.kind === 'generation') resolve(undefined);
-  }, stop.signal);
-  await nft.loadRuleset('add chain ip contract mine\n');
-  await other.commit(new Transaction(table).addElement(slot, [1, 0], 5));
-  await over;
-  t.deepEqual(events.filter(({ kind }) => kind === 'change').map((event) => event.kind === 'change' && event.object), ['element']);
 });
