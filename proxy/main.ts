@@ -83,9 +83,10 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const configPath = text(flags, 'config');
-  const file: FileConfig = configPath === undefined ? { config: parseFlags(flags) } : loadConfigFile(configPath);
+  const file: FileConfig = configPath === undefined ? { config: parseFlags(flags), warnings: [] } : loadConfigFile(configPath);
   const { config } = file;
   const log = logger(flags['verbose'] === true);
+  for (const warning of file.warnings) log.warn({}, warning);
   if (flags['print-ruleset'] === true) {
     for (const family of config.families) process.stdout.write(renderRuleset(family, rulesetOptions(config)));
     return 0;

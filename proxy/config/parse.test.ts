@@ -47,3 +47,22 @@ test('a config file of another kind or with a wrong field is refused by field', 
 test('Go durations', (t) => {
   t.deepEqual(['1m30s', '250ms', '0', '1.5h', 'x', '5'].map(parseDuration), [90_000, 250, 0, 5_400_000, undefined, undefined]);
 });
+
+test('a field that KubeProxyConfiguration does not have is said and ignored; one that means nothing here is not', (t) => {
+  const { config, warnings } = parseConfigFile(`
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+clusterCidr: 10.9.0.0/16
+ipvs: { scheduler: rr, strictArp: true }
+nftables: { masqueradeAll: true, period: 3s }
+featureGates: { Anything: true }
+bindAddress: 0.0.0.0
+`, 'proxy.yaml');
+  t.deepEqual(warnings, [
+    'proxy.yaml: clusterCidr: KubeProxyConfiguration has no such field; it is ignored (did you mean clusterCIDR?)',
+    'proxy.yaml: ipvs.strictArp: KubeProxyConfiguration has no such field; it is ignored (did you mean ipvs.strictARP?)',
+    'proxy.yaml: nftables.period: KubeProxyConfiguration has no such field; it is ignored',
+  ]);
+  t.true(config.masqueradeAll);
+  t.deepEqual(config.clusterCIDRs, []);
+});

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseCidr } from '../core/address.ts';
 import { parseBindAddress } from '../driver/servers.ts';
+import { unknownFields } from './known-fields.ts';
 import { DEFAULT_CONFIG } from './types.ts';
 import type { ProxyConfig } from './types.ts';
 
@@ -67,7 +68,13 @@ const fileSchema = z.looseObject({
   }).nullish(),
 });
 
-export interface FileConfig { readonly config: ProxyConfig; readonly kubeconfig?: string; readonly hostname?: string }
+export interface FileConfig {
+  readonly config: ProxyConfig;
+  readonly kubeconfig?: string;
+  readonly hostname?: string;
+  /** Fields that nobody knows: as with kube-proxy, they are said and ignored. */
+  readonly warnings: readonly string[];
+}
 
 export function parseConfigFile(text: string, where = 'config file'): FileConfig {
   let document: unknown;
@@ -105,6 +112,7 @@ export function parseConfigFile(text: string, where = 'config file'): FileConfig
   };
   return {
     config: check(config, where),
+    warnings: unknownFields(document).map((warning) => `${where}: ${warning}`),
     ...(file.clientConnection?.kubeconfig === undefined || file.clientConnection.kubeconfig === '' ? {} : { kubeconfig: file.clientConnection.kubeconfig }),
     ...(file.hostnameOverride === undefined || file.hostnameOverride === '' ? {} : { hostname: file.hostnameOverride }),
   };

@@ -43,13 +43,15 @@ function protocolNumber(value: Field): Field {
 const number = (value: Field | undefined): number => (typeof value === 'number' ? value : 0);
 const text = (value: Field | undefined): string => (typeof value === 'string' ? value : '');
 
-/** Fills an empty state with what an earlier proxy programmed; Services then claim it by their frontends, and nothing is written twice. */
+/** Fills an empty state with what an earlier proxy programmed; Services then claim it by their frontends, and nothing is written twice. Returns how many rows there were. */
 export async function adoptRows(nft: Nft, schema: TableSchema, state: TableState): Promise<number> {
-  const read = (map: MapName, visit: (row: KernelRow) => void): Promise<void> => readRows(nft, schema, map, visit);
   let rows = 0;
+  const read = (map: MapName, visit: (row: KernelRow) => void): Promise<void> => readRows(nft, schema, map, (row) => {
+    rows++;
+    visit(row);
+  });
   const baseOf = (id: number): number => (isTwinId(id) ? id - TWIN : id);
   const front = (address: string, protocol: number, port: number, value: number): void => {
-    rows++;
     state.fronts.adopt(frontKey({ address, protocol, port }), state.adoptPort(baseOf(idOf(value))), value);
   };
   await read('service', ({ key, data }) => front(text(key[0]), number(key[1]), number(key[2]), number(data?.[0])));

@@ -82,7 +82,7 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
   }));
   let adopted = 0;
   for (const table of tables) adopted += await table.start();
-  if (adopted > 0) log.info({ frontends: adopted }, 'took over the rows of an earlier proxy');
+  if (adopted > 0) log.info({ rows: adopted }, 'took over the rows of an earlier proxy');
 
   const cluster = new Cluster(options.client, options.nodeName, config, {
     onDirty: (key, kind, triggered) => { synchronizer.markDirty(key, kind, triggered); runner.trigger(); },

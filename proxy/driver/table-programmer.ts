@@ -57,7 +57,7 @@ export class TableProgrammer {
   get hasUnusedChains(): boolean { return this.#pickers.hasUnused || this.#keepers.hasUnused; }
 
   /**
-   * Loads the rules over what is there (every row stays in force) and takes the rows over. Returns how many frontends were taken over.
+   * Loads the rules over what is there (every row stays in force) and takes the rows over. Returns how many rows were taken over.
    * Maps of another layout cannot be taken over: then nothing is done before the first `sync`, which replaces the table.
    */
   async start(): Promise<number> {
