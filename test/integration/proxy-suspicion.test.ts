@@ -91,13 +91,13 @@ async function tamper(table: TableProgrammer, steps: readonly { kind: string; at
     if (row === undefined || used.has(row)) continue;
     used.add(row);
     const set = table.schema.rows[row.map];
-    const { data } = rows.find((one) => one.map === row.map && one.data?.join() !== row.data?.join()) ?? row;
+    const otherData = rows.find((one) => one.map === row.map && one.data?.join() !== row.data?.join())?.data;
     if (kind === 'add') {
       if (!row.key.every((field) => typeof field === 'number')) continue;
-      transaction.addElement(set, elementValue(row.key.map((field) => field + 0x0077_0000)), data === undefined ? undefined : elementValue(data));
+      transaction.addElement(set, elementValue(row.key.map((field) => field + 0x0077_0000)), row.data === undefined ? undefined : elementValue(row.data));
     } else {
       transaction.deleteElement(set, elementValue(row.key));
-      if (kind === 'replace' && data !== undefined) transaction.addElement(set, elementValue(row.key), elementValue(data));
+      if (kind === 'replace' && otherData !== undefined) transaction.addElement(set, elementValue(row.key), elementValue(otherData));
     }
   }
   await other.commit(transaction.length > 0 ? transaction : transaction.deleteElement(table.schema.rows['svc-ip'], elementValue(rows.find(({ map }) => map === 'svc-ip')?.key ?? [])));
