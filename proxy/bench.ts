@@ -44,6 +44,7 @@ export async function run(): Promise<BenchReport> {
       const limit = isLost ? 1.25 * coldMs : 1000;
       results.push({ name: `${what} at ${services}, put right`, value: rounded(ms), unit: 'ms', target: isLost ? 'a cold start, 1.25 x' : '<= 1000', ok: ms <= limit });
     }
+    if (load.restartMs !== undefined) results.push({ name: `restart over the rows of ${services} x 10, every Service synced`, value: rounded(load.restartMs), unit: 'ms', target: 'for comparison: packets are served meanwhile', ok: true });
     for (const [kind, { p50, p99 }] of Object.entries(load.changes)) {
       results.push({ name: `${kind} at ${services}, p50`, value: rounded(p50), unit: 'ms', target: '<= 0.3', ok: p50 <= 0.3 }, { name: `${kind} at ${services}, p99`, value: rounded(p99), unit: 'ms', target: '<= 3', ok: p99 <= 3 });
     }

@@ -4,13 +4,14 @@ import { unshareNetns } from '@podwire/netlink';
 import { KernelNft, Transaction, runNft } from 'nftables-js';
 import type { Nft } from 'nftables-js';
 import { startProxy } from '../driver/proxy.ts';
+import type { ProxyHandle } from '../driver/proxy.ts';
 import type { TableProgrammer } from '../driver/table-programmer.ts';
 import { GcWatch } from './gc-watch.ts';
 import { benchNode, benchService, benchSlice, range, stubClient } from './stub-client.ts';
 import type { StubClient } from './stub-client.ts';
 
 export interface Latencies { readonly p50: number; readonly p99: number; readonly max: number }
-export interface LoadResult { readonly services: number; readonly coldMs: number; readonly floorMs: number; readonly changes: Readonly<Record<string, Latencies>>; readonly idle?: IdleResult; readonly stream?: StreamResult; readonly rolling?: Latencies; readonly repairs: Readonly<Record<string, number>>; readonly rssMiB: number }
+export interface LoadResult { readonly services: number; readonly coldMs: number; readonly floorMs: number; readonly changes: Readonly<Record<string, Latencies>>; readonly idle?: IdleResult; readonly stream?: StreamResult; readonly rolling?: Latencies; readonly repairs: Readonly<Record<string, number>>; readonly rssMiB: number; /** A second proxy over the rows of the first. */ readonly restartMs?: number }
 
 export interface IdleResult { readonly changes: Latencies; readonly floor: Latencies }
 /** All changes of the stream, from the first to the last: what lies between the measured moments counts too, the garbage collector's work above all. */
@@ -144,6 +145,12 @@ async function repairsOf(repaired: { onRepair: (() => void) | undefined }, endpo
   return times;
 }
 
+async function timeOf(run: () => Promise<void>): Promise<number> {
+  const before = performance.now();
+  await run();
+  return performance.now() - before;
+}
+
 async function measure(count: number, samples: number): Promise<LoadResult> {
   unshareNetns();
   const ten = range(10);
@@ -154,7 +161,8 @@ async function measure(count: number, samples: number): Promise<LoadResult> {
   const before = performance.now();
   const repaired: { onRepair: (() => void) | undefined } = { onRepair: undefined };
   const log = { ...quiet, warn: (fields: object, text: string) => (text.endsWith('; repaired') ? repaired.onRepair?.() : quiet.warn(fields, text)) };
-  const proxy = await startProxy({ client, nodeName: 'node-0', log, nft, config: { families: ['ip'], clusterCIDRs: ['10.128.0.0/10'], healthzBindAddress: '', metricsBindAddress: '' } });
+  const start = (): Promise<ProxyHandle> => startProxy({ client, nodeName: 'node-0', log, nft, config: { families: ['ip'], clusterCIDRs: ['10.128.0.0/10'], healthzBindAddress: '', metricsBindAddress: '' } });
+  const proxy = await start();
   await proxy.waitForSync();
   const coldMs = performance.now() - before;
   const kept = nft.kept;
@@ -166,12 +174,17 @@ async function measure(count: number, samples: number): Promise<LoadResult> {
   const [endpoint] = table?.state.portsOf('bench/svc-0')[0]?.endpoints.values() ?? [];
   const repairs = count === 1000 || samples > 0 ? await repairsOf(repaired, endpoint?.id ?? 0) : {};
   await proxy.stop();
+  const restartMs = samples === 0 ? undefined : await timeOf(async () => {
+    const again = await start();
+    await again.waitForSync();
+    await again.stop();
+  });
   const floorMs = table === undefined ? Number.NaN : await floorOf(kernel, kept, async () => {
     await table.remove();
     await table.start();
   });
   kernel.close();
-  return { services: count, coldMs, floorMs, changes: changes?.inStream ?? {}, repairs, rssMiB, ...(changes === undefined ? {} : { idle: changes.idle, stream: changes.stream }), ...(rolling === undefined ? {} : { rolling }) };
+  return { services: count, coldMs, floorMs, changes: changes?.inStream ?? {}, repairs, rssMiB, ...(changes === undefined ? {} : { idle: changes.idle, stream: changes.stream }), ...(rolling === undefined ? {} : { rolling }), ...(restartMs === undefined ? {} : { restartMs }) };
 }
 
 const [countText, samplesText] = process.argv.slice(2);

@@ -240,7 +240,7 @@ export class TableState {
 
   #setSticky(port: PortState, wanted: DesiredPort | undefined, sink: RowSink): void {
     const seconds = wanted?.stickySeconds ?? 0;
-    if (seconds === 0 && port.stickySeconds === 0) return;
+    if (seconds === 0 && port.stickySeconds === 0 && port.live.size === 0 && port.owners.size === 0) return;
     const ids = seconds === 0 ? [] : port.twin === undefined || wanted?.local === undefined ? [port.id] : [port.id, port.twin.id];
     if (seconds !== port.stickySeconds && seconds !== 0) sink.addKeeper(seconds);
     for (const id of port.stickyIds) if (seconds !== port.stickySeconds || !ids.includes(id)) sink.remove({ map: 'sticky', key: [id] });

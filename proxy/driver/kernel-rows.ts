@@ -1,12 +1,15 @@
 // The rows that the kernel holds, in the planner's words; and an earlier proxy's rows taken over by a fresh state.
+import { TimeSlices } from '@podwire/netlink';
 import { PROTOCOLS } from 'nftables-js';
 import type { Element, ElementCounter, ElementValue, Nft } from 'nftables-js';
 import { addressNumber } from '../core/address.ts';
+import { expectedRows } from '../core/expected-rows.ts';
 import { frontKey } from '../core/fronts.ts';
 import { idOf, isTwinId, TWIN } from '../core/rows.ts';
 import type { Field, MapName, Row } from '../core/rows.ts';
 import type { TableState } from '../core/table-state.ts';
 import type { TableSchema } from '../ruleset/schema.ts';
+import { RowPrint } from './row-print.ts';
 
 export interface KernelRow extends Row { readonly counter?: ElementCounter }
 
@@ -43,13 +46,26 @@ function protocolNumber(value: Field): Field {
 const number = (value: Field | undefined): number => (typeof value === 'number' ? value : 0);
 const text = (value: Field | undefined): string => (typeof value === 'string' ? value : '');
 
-/** Fills an empty state with what an earlier proxy programmed; Services then claim it by their frontends, and nothing is written twice. Returns how many rows there were. */
-export async function adoptRows(nft: Nft, schema: TableSchema, state: TableState): Promise<number> {
+export interface Adoption {
+  readonly rows: number;
+  /** Maps with rows that the state does not say again: somebody else's, or such as contradict each other. They must be read once more when the Services are known. */
+  readonly doubtful: readonly MapName[];
+}
+
+/** Fills an empty state with what an earlier proxy programmed; Services then claim it by their frontends, and nothing is written twice. */
+export async function adoptRows(nft: Nft, schema: TableSchema, state: TableState): Promise<Adoption> {
   let rows = 0;
-  const read = (map: MapName, visit: (row: KernelRow) => void): Promise<void> => readRows(nft, schema, map, (row) => {
-    rows++;
-    visit(row);
-  });
+  const doubtful: MapName[] = [];
+  const read = async (map: MapName, visit: (row: KernelRow) => void): Promise<void> => {
+    const print = new RowPrint();
+    await readRows(nft, schema, map, (row) => {
+      rows++;
+      print.add(row);
+      visit(row);
+    });
+    prints.set(map, print);
+  };
+  const prints = new Map<MapName, RowPrint>();
   const baseOf = (id: number): number => (isTwinId(id) ? id - TWIN : id);
   const front = (address: string, protocol: number, port: number, value: number): void => {
     state.fronts.adopt(frontKey({ address, protocol, port }), state.adoptPort(baseOf(idOf(value))), value);
@@ -89,11 +105,31 @@ export async function adoptRows(nft: Nft, schema: TableSchema, state: TableState
     const port = state.adoptPort(number(key[0]));
     port.sources = [...(port.sources ?? []), { first: addressNumber(text(key[1])), last: addressNumber(text(keyEnd?.[1] ?? key[1])) }];
   });
-  for (const map of ['svc-ip', 'hairpin'] as const) await read(map, (row) => state.adoptShared(row));
+  for (const map of SHARED) {
+    await read(map, (row) => {
+      state.adoptShared(row);
+      if (row.key.length > 1 && row.key[0] !== row.key[1] && !doubtful.includes(map)) doubtful.push(map);
+    });
+  }
   for (const port of state.ports()) {
     for (const slots of [port.base, port.twin]) if (slots !== undefined) slots.slots = dense(slots.slots);
   }
-  return rows;
+  for (const [map, print] of prints) if (!isShared(map) && !print.equals(await printOf(state, map))) doubtful.push(map);
+  return { rows, doubtful };
+}
+
+/** Rows that several Services may need: taken over as they are. */
+const SHARED = ['svc-ip', 'hairpin'] as const;
+const isShared = (map: MapName): boolean => SHARED.some((one) => one === map);
+
+async function printOf(state: TableState, map: MapName): Promise<RowPrint> {
+  const print = new RowPrint();
+  const slices = new TimeSlices();
+  for (const row of expectedRows(state, map)) {
+    print.add(row);
+    if (slices.isOver) await slices.next();
+  }
+  return print;
 }
 
 /** Slots up to the first gap: a gap means that somebody tampered with them, and the audit sorts it out. */

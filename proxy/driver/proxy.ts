@@ -12,6 +12,7 @@ import type { RulesetOptions } from '../ruleset/render.ts';
 import { Cluster } from './cluster.ts';
 import { ConntrackCleaner } from './conntrack-cleaner.ts';
 import { watchDrift } from './drift.ts';
+import type { Suspicions } from './drift.ts';
 import { endpointConnectionsText } from './endpoint-metrics.ts';
 import { ProxyMetrics } from './metrics.ts';
 import { ServiceHealthServers, closeServer, parseBindAddress, serve } from './servers.ts';
@@ -80,8 +81,24 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
     onFrontChanged: (_port, key, isThere) => cleaner.onFrontChanged(key, isThere),
     onConflict: ({ front, winner, loser }) => log.warn({ front: frontText(front), winner, loser }, `two Services want ${frontText(front)}: ${winner} has it, ${loser} has not`),
   }));
-  let adopted = 0;
-  for (const table of tables) adopted += await table.start();
+  // From the first moment on: what is read to be taken over may change while it is read.
+  let onDrift = (suspicions: Suspicions): void => void early.push(suspicions);
+  const early: Suspicions[] = [];
+  const drift = watchDrift(nft, tables.map((table) => table.schema), signal, (suspicions) => onDrift(suspicions));
+  const takeOver = async (): Promise<number> => {
+    let rows = 0;
+    for (const table of tables) {
+      table.onLoad = drift.whileLoading;
+      const found = await table.start();
+      if (found.rows > 0) early.push(new Map([[table.family, found.suspicion]]));
+      rows += found.rows;
+    }
+    return rows;
+  };
+  const adopted = await takeOver().catch((error: unknown) => {
+    stopping.abort(); // the watch would keep the process alive
+    throw error;
+  });
   if (adopted > 0) log.info({ rows: adopted }, 'took over the rows of an earlier proxy');
 
   const cluster = new Cluster(options.client, options.nodeName, config, {
@@ -136,12 +153,12 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
     return `${await metrics.registry.metrics()}${await endpointConnectionsText(nft, tables)}`;
   };
   const servers = await startServers(config, health, metrics, metricsText, clock, serverError);
-  const drift = watchDrift(nft, tables.map((table) => table.schema), signal, (suspicions) => {
+  for (const suspicions of early) synchronizer.markSuspect(suspicions);
+  onDrift = (suspicions) => {
     metrics.drifts.inc();
     synchronizer.markSuspect(suspicions);
     runner.trigger();
-  });
-  for (const table of tables) table.onLoad = drift.whileLoading;
+  };
 
   cluster.start(signal);
   void cluster.waitForNode(signal).then(() => {

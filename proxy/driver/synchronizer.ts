@@ -90,7 +90,6 @@ export class Synchronizer {
   markReady(hasAdopted: boolean): void {
     this.#isReady = true;
     this.#hasAdopted = hasAdopted;
-    if (hasAdopted) this.markSuspect();
   }
 
   async sync(): Promise<void> {

@@ -16,9 +16,12 @@ import { RowAudit } from './audit.ts';
 import type { Repair } from './audit.ts';
 import { CONFIG_SETS, configDrift, configTransaction, rangesText } from './config-sets.ts';
 import { adoptRows } from './kernel-rows.ts';
+import type { Adoption } from './kernel-rows.ts';
 import { rulePrint } from './rule-print.ts';
 import { Suspicion } from './suspicion.ts';
 import { ChainCounts, TransactionSink } from './transaction-sink.ts';
+
+export interface TakenOver { readonly rows: number; readonly suspicion: Suspicion }
 
 export class TableProgrammer {
   readonly family: IpFamily;
@@ -57,19 +60,22 @@ export class TableProgrammer {
   get hasUnusedChains(): boolean { return this.#pickers.hasUnused || this.#keepers.hasUnused; }
 
   /**
-   * Loads the rules over what is there (every row stays in force) and takes the rows over. Returns how many rows were taken over.
+   * Loads the rules over what is there (every row stays in force) and takes the rows over. Returns how many there were, and what of them is
+   * to be audited once every Service is known.
    * Maps of another layout cannot be taken over: then nothing is done before the first `sync`, which replaces the table.
    */
-  async start(): Promise<number> {
+  async start(): Promise<TakenOver> {
     const { name } = this.schema.table;
     this.#hasStandIn = name === TABLE && (await this.#nft.list({ family: this.family, name: STAND_IN })).tables.length > 0;
     const [found] = (await this.#nft.list(this.schema.table)).tables;
     this.#isOtherLayout = found !== undefined && found.comment !== layoutOf(this.family);
-    if (this.#isOtherLayout) return 0;
-    const adopted = await this.#adopt();
-    await this.#loadRules();
+    if (this.#isOtherLayout) return { rows: 0, suspicion: new Suspicion() };
+    const { rows, doubtful } = await this.#adopt();
+    const suspicion = new Suspicion();
+    for (const map of doubtful) suspicion.addMap(map);
+    if (!await this.#loadRules() && rows > 0) suspicion.addEverything();
     this.#isStarted = true;
-    return adopted;
+    return { rows, suspicion };
   }
 
   /** nft flush set ...; add element ... { ranges } */
@@ -198,9 +204,9 @@ export class TableProgrammer {
 
   #sink(): TransactionSink { return new TransactionSink(this.schema, this.#nft, this.#pickers, this.#keepers); }
 
-  async #adopt(): Promise<number> {
+  async #adopt(): Promise<Adoption> {
     const { tables, sets } = await this.#nft.list(this.schema.table);
-    if (tables.length === 0 || !Object.keys(this.schema.rows).every((name) => sets.some((set) => set.name === name))) return 0;
+    if (tables.length === 0 || !Object.keys(this.schema.rows).every((name) => sets.some((set) => set.name === name))) return { rows: 0, doubtful: [] };
     const adopted = await adoptRows(this.#nft, this.schema, this.#state);
     for (const port of this.#state.ports()) {
       for (const slots of [port.base, port.twin]) if (slots !== undefined && slots.count !== 0) this.#pickers.up(slots.count);

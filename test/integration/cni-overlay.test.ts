@@ -154,13 +154,13 @@ test.serial('host-gw: plain routes, no VXLAN device, the full MTU of the underla
   t.is(overlay(node1).mtu, 1500);
   using there = openRoute({ netns: node1.netns });
   t.is(getLink(there, 'pw-vxlan'), undefined);
-  t.is(probe(pod(1), pod(2), '10.244.2.2'), 'arrived');
+  t.is(probe(pod(1), pod(2), '10.244.2.2'), 'arrived', 'IPv4');
   for (const n of [2, 3]) {
     using host = openRoute({ netns: nodes[n - 1]!.netns });
     using inside = openRoute({ netns: pod(n) });
     for (const [socket, dev] of [[host, 'pod0'], [host, 'pw-cni0'], [inside, 'eth0']] as const) setLink(socket, dev, { mtu: 1500 });
   }
-  t.is(probe(pod(3), pod(2), 'fd44:0:0:2::2', 1500), 'arrived');
+  t.is(probe(pod(3), pod(2), 'fd44:0:0:2::2', 1500), 'arrived', 'IPv6, the full MTU');
   t.is(probe(pod(3), pod(2), '10.244.2.2', 1501), 'too big');
   t.is(list.node('node1')?.metadata?.annotations?.['podwire.io/vtep-mac'], undefined);
 });
@@ -173,7 +173,7 @@ test.serial('pods leave the cluster with the node\'s address and keep their own 
   await until('routes', () => rows(node1).length === 2 && rows(node2).length === 2);
   const source = (to: string, ip: string, from: string): string => {
     using path = new UdpPath(from, to, ip);
-    return path.send() === 'arrived' ? path.source : 'lost';
+    return path.reach() === 'arrived' ? path.source : 'lost';
   };
   t.is(source(pod(2), '10.244.2.2', pod(1)), '10.244.1.2');
   t.is(source(node3.netns, node3.ip, pod(1)), node1.ip);

@@ -115,7 +115,7 @@ export class TestUnderlay implements Disposable {
 
 export const probe = (from: string, to: string, ip: string, bytes?: number): Arrival => {
   using path = new UdpPath(from, to, ip);
-  return path.send(bytes);
+  return path.reach(bytes);
 };
 
 export function nodeObject(node: TestNode): Parameters<NodeList['put']>[0] {

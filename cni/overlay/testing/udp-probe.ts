@@ -56,6 +56,13 @@ export class UdpPath implements Disposable {
     return recvfrom(this.#receiver, Buffer.alloc(65_536), 65_536, 0, this.#from, Uint32Array.of(28)) === payload.length ? 'arrived' : 'lost';
   }
 
+  /** Whether the path carries packets: sends up to three, for the first may be lost while neighbours look for one another on a busy machine. */
+  reach(bytes?: number): Arrival {
+    let arrival: Arrival = 'lost';
+    for (let tries = 0; tries < 3 && arrival === 'lost'; tries++) arrival = this.send(bytes);
+    return arrival;
+  }
+
   /** The source address that the last packet had where it arrived. */
   get source(): string { return formatIp(this.#to.length === 16 ? this.#from.subarray(4, 8) : this.#from.subarray(8, 24)); }
 
