@@ -63,6 +63,8 @@ export interface DropFact {
   readonly device: string;
   readonly length: number;
   readonly timeNs: bigint;
+  /** When `device` had the buffer; absent when no device was seen to have it. */
+  readonly seenNs?: bigint;
 }
 
 /** The Kubernetes object that an address or a rule stands for. */

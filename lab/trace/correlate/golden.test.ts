@@ -87,3 +87,18 @@ test('what is no trace is refused by name, with the way to save one', (t) => {
     t.throws(() => replay(text, 'some.json'), { instanceOf: LabError, message: /some\.json/ });
   }
 });
+
+test('drops of others on a device of the same name are not the probe\'s: of several the nearest, and none that is milliseconds away', (t) => {
+  interface Saved { readonly observed: { drops: { reason: string; device: string; timeNs: { $ns: string } }[] } }
+  const whereWith = (change: (drops: Saved['observed']['drops'], ours: Saved['observed']['drops'][number]) => Saved['observed']['drops']): string => {
+    const saved = JSON.parse(read('missing-fdb-entry.json')) as Saved;
+    const ours = saved.observed.drops.find(({ reason }) => reason === 'NO_TX_TARGET');
+    if (ours === undefined) throw new Error('the recording has no such drop');
+    saved.observed.drops = change(saved.observed.drops, ours);
+    const { where, reason } = replay(JSON.stringify(saved), 'x');
+    return `${where}: ${reason}`;
+  };
+  const theirs = (ours: Saved['observed']['drops'][number], ms: number): Saved['observed']['drops'][number] => ({ ...ours, reason: 'LOCAL_MAC', timeNs: { $ns: String(BigInt(ours.timeNs.$ns) + BigInt(ms) * 1_000_000n) } });
+  t.regex(whereWith((drops, ours) => [theirs(ours, -2), theirs(ours, 2), ...drops]), /NO_TX_TARGET/);
+  t.regex(whereWith((drops, ours) => [...drops.filter(({ reason }) => reason !== 'NO_TX_TARGET'), theirs(ours, 20)]), /^node1\/pw-vxlan: no FDB entry/);
+});

@@ -44,11 +44,18 @@ function arrival(trail: Trail, directory: Directory): Sighting | undefined {
   return last !== undefined && isHome(last, directory) ? last : undefined;
 }
 
-/** A drop that hit our packet: the same device just before, within a moment. The tracer sees the whole machine. */
+/**
+ * A drop that hit our packet: its device had the buffer when ours was seen there last, or nobody saw the buffer and the moment is the same. The
+ * tracer sees the whole machine, and device names are not unique: of several the nearest, and none that is milliseconds away.
+ */
 function dropAfter(last: Sighting, drops: readonly DropFact[]): DropFact | undefined {
-  const nearNs = 50_000_000n;
-  const near = drops.filter(({ timeNs }) => timeNs > last.timeNs - 1_000_000n && timeNs < last.timeNs + nearNs);
-  return near.find(({ device }) => device === last.device) ?? near.find(({ device }) => device === '');
+  const nearNs = 5_000_000n;
+  const awayNs = ({ seenNs, timeNs }: DropFact): bigint => {
+    const difference = (seenNs ?? timeNs) - last.timeNs;
+    return difference < 0n ? -difference : difference;
+  };
+  const nearest = (device: string): DropFact | undefined => drops.filter((drop) => drop.device === device && awayNs(drop) < nearNs).toSorted((a, b) => Number(awayNs(a) - awayNs(b)))[0];
+  return nearest(last.device) ?? nearest('');
 }
 
 const isReject = ({ kind, text }: RuleEvent): boolean => kind === 'rule' && text?.includes('reject') === true;

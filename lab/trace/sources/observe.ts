@@ -6,6 +6,7 @@ import { Conntrack } from 'nftables-js';
 import type { ConntrackTuple, TraceEvent } from 'nftables-js';
 import type { ConntrackFact, DropFact, Ends, Observation, RuleEvent } from '../model.ts';
 import { decodeFrame, decodeNetwork } from '../packet/decode.ts';
+import type { Drop } from './drop-events.ts';
 import { DropWatch } from './drop-watch.ts';
 import { PacketSocket } from './packet-socket.ts';
 import { deviceNames } from './place-netns.ts';
@@ -129,7 +130,12 @@ export async function observeProbe(request: ProbeRequest, places: readonly OpenP
   const probe = await sendProbe(request);
   await new Promise((resolve) => setTimeout(resolve, settleMs));
   drain();
-  const drops = (dropWatch?.drops(note) ?? []).map(({ reason, location, seen, timeNs }): DropFact => ({ reason, location, device: seen.at(-1)?.device ?? '', length: seen.at(-1)?.length ?? 0, timeNs }));
+  const drops = (dropWatch?.drops(note) ?? []).map(dropFact);
   const rules = events.filter(({ event }) => event.table !== 'podwire-trace').map(({ place, event }) => toRuleEvent(place, event, texts.get(place.name) ?? new Map()));
   return { probe, observations, rules, drops, notes, conntrack: filtering.flatMap((place) => conntrackOf(place, request)) };
+}
+
+function dropFact({ reason, location, seen, timeNs }: Drop): DropFact {
+  const last = seen.at(-1);
+  return { reason, location, device: last?.device ?? '', length: last?.length ?? 0, timeNs, ...(last === undefined ? {} : { seenNs: last.timeNs }) };
 }
