@@ -44,7 +44,8 @@ export interface RemoteServer extends AsyncDisposable {
 
 /** Over HTTP, one write after another in the order of the calls. */
 export async function remoteClusterApi(server: RemoteServer): Promise<ClusterApi> {
-  const client = new KubeClient(server.admin, { userAgent: 'test' });
+  const connect = (): KubeClient => new KubeClient(server.admin, { userAgent: 'test' });
+  let client = connect();
   // The namespace of the harness's markers; `default` is there.
   await client.create(resources.namespaces, { metadata: { name: 'zz' } });
   let queue: Promise<unknown> = Promise.resolve();
@@ -68,7 +69,12 @@ export async function remoteClusterApi(server: RemoteServer): Promise<ClusterApi
       await client.delete(resource, { namespace, name }).catch((error: unknown) => { if (!isNotFound(error)) throw error; });
     }),
     async settled() { await queue; },
-    disconnect: () => then(() => server.restart()),
+    disconnect: () => then(async () => {
+      await server.restart();
+      // A write is never sent again by itself: it must not meet a connection of the server that was.
+      client.close();
+      client = connect();
+    }),
     compact: () => then(() => server.compact()),
     async [Symbol.asyncDispose]() {
       await queue.catch(() => undefined);
