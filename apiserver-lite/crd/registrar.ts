@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { humanDuration } from '../kinds/index.ts';
+import { ageSince } from '../conventions/age.ts';
 import { defineResource } from '../registry/definition.ts';
 import type { ApiObject, Cell, Column, ResourceDefinition } from '../registry/definition.ts';
 import type { RestContext } from '../rest/context.ts';
@@ -11,7 +11,7 @@ import { applyDefaults, validateBySchema } from './validate.ts';
 
 const crds = { group: 'apiextensions.k8s.io', resource: 'customresourcedefinitions' };
 
-const ageOf = (text: unknown, nowMs: number): string => (typeof text === 'string' && !Number.isNaN(Date.parse(text)) ? humanDuration(nowMs - Date.parse(text)) : '<unknown>');
+const ageOf = (text: unknown, nowMs: number): string => ageSince(typeof text === 'string' ? text : undefined, nowMs);
 
 function columnOf({ name, type, jsonPath, format = '', description = '', priority = 0 }: CrdColumn): Column {
   return {

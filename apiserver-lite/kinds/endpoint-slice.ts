@@ -8,7 +8,7 @@ import { Faults } from './common/faults.ts';
 import { ipFamily, ipFault } from './common/ip.ts';
 import type { Loose } from './common/loose.ts';
 import { setDefault } from './common/loose.ts';
-import { dnsLabelFaults, dnsSubdomainFaults } from './common/names.ts';
+import { dnsLabelFaults, dnsSubdomainFaults } from '../conventions/names.ts';
 
 type Slice = Loose<EndpointSlice>;
 const TYPES = ['FQDN', 'IPv4', 'IPv6'];

@@ -6,7 +6,7 @@ import { Faults } from './common/faults.ts';
 import { ipFault } from './common/ip.ts';
 import type { Loose } from './common/loose.ts';
 import { setDefault } from './common/loose.ts';
-import { portNumberFaults } from './common/names.ts';
+import { portNumberFaults } from '../conventions/names.ts';
 
 export const endpoints = defineResource<Loose<Endpoints>>({
   group: '', version: 'v1', kind: 'Endpoints', plural: 'endpoints', singular: 'endpoints', shortNames: ['ep'],

@@ -59,5 +59,4 @@ export const definitions: readonly ResourceDefinition[] = [
   csiNode, storageClass,
 ];
 
-export { humanDuration } from './common/age.ts';
 export { selectorMatches } from './common/labels.ts';

@@ -4,7 +4,7 @@ import { forbidden, invalid, required } from '../registry/field-error.ts';
 import { ageColumn, nameColumn, rawColumn, textColumn } from './common/columns.ts';
 import { Faults } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';
-import { dns1035Faults, dnsSubdomainFaults, portNumberFaults } from './common/names.ts';
+import { dns1035Faults, dnsSubdomainFaults, portNumberFaults } from '../conventions/names.ts';
 
 type LooseIngress = Loose<Ingress>;
 

@@ -2,7 +2,6 @@ import test from 'ava';
 import type { ApiObject } from '../registry/definition.ts';
 import { fieldErrorText } from '../registry/field-error.ts';
 import { typeSchema } from '../schema/table.ts';
-import { humanDuration } from './common/age.ts';
 import { pullPolicyFor } from './common/container-defaults.ts';
 import { cronFault } from './common/cron.ts';
 import { definitions } from './index.ts';
@@ -125,13 +124,6 @@ test('stringData of a Secret becomes data and is not stored', (t) => {
 
 test('immutable ConfigMaps stay as they are', (t) => {
   t.deepEqual(faults('ConfigMap', { data: { a: '2' }, immutable: true }, { data: { a: '1' }, immutable: true }), ['data: Forbidden: field is immutable when `immutable` is set']);
-});
-
-test('ages are written as kubectl writes them', (t) => {
-  const second = 1000;
-  const [minute, hour, day] = [60 * second, 3600 * second, 86_400 * second];
-  const written = [5 * second, 119 * second, 200 * second, 5 * minute, 42 * minute, 170 * minute, 7 * hour + 5 * minute, 30 * hour, 3 * day + 4 * hour, 12 * day, 900 * day, 9 * 365 * day].map(humanDuration);
-  t.deepEqual(written, ['5s', '119s', '3m20s', '5m', '42m', '170m', '7h5m', '30h', '3d4h', '12d', '2y170d', '9y']);
 });
 
 test('a view gives back what was stored through it', (t) => {

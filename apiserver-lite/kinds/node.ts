@@ -7,7 +7,7 @@ import { ageColumn, nameColumn, rawColumn, textColumn } from './common/columns.t
 import { Faults, sameJson } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';
 import { cidrFault } from './common/ip.ts';
-import { labelValueFaults, qualifiedNameFaults } from './common/names.ts';
+import { labelValueFaults, qualifiedNameFaults } from '../conventions/names.ts';
 
 type LooseNode = Loose<Node>;
 const ROLE_PREFIX = 'node-role.kubernetes.io/';

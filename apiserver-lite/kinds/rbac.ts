@@ -5,7 +5,7 @@ import { invalid, notSupported, required } from '../registry/field-error.ts';
 import { ageColumn, createdAtColumn, nameColumn, rawColumn } from './common/columns.ts';
 import { Faults } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';
-import { dnsSubdomainFaults } from './common/names.ts';
+import { dnsSubdomainFaults } from '../conventions/names.ts';
 
 /** The four kinds of RBAC: rules and bindings, each per namespace and for the cluster. */
 const GROUP = 'rbac.authorization.k8s.io';

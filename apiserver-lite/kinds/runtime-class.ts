@@ -3,7 +3,7 @@ import { defineResource } from '../registry/definition.ts';
 import { ageColumn, nameColumn, rawColumn } from './common/columns.ts';
 import { Faults } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';
-import { dnsLabelFaults } from './common/names.ts';
+import { dnsLabelFaults } from '../conventions/names.ts';
 
 export const runtimeClass = defineResource<Loose<RuntimeClass>>({
   group: 'node.k8s.io', version: 'v1', kind: 'RuntimeClass', plural: 'runtimeclasses', singular: 'runtimeclass',

@@ -1,5 +1,6 @@
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { ApiObject, Column, ResourceDefinition } from '../registry/definition.ts';
+import { ageSince } from '../conventions/age.ts';
 import { apiVersionOf } from '../registry/registry.ts';
 
 /** How a client wants objects: whole, as printed rows, or only their metadata. */
@@ -34,27 +35,9 @@ export function requestedForm(accept: string | undefined, query: URLSearchParams
   return { as: 'object' };
 }
 
-/** `5s`, `2m30s`, `3h`, `4d12h`, `2y`: the duration of kubectl's AGE column. */
-export function shortDuration(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 0) return '0s';
-  if (seconds < 120) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 10) return seconds % 60 === 0 ? `${minutes}m` : `${minutes}m${seconds % 60}s`;
-  if (minutes < 180) return `${minutes}m`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 8) return minutes % 60 === 0 ? `${hours}h` : `${hours}h${minutes % 60}m`;
-  if (hours < 48) return `${hours}h`;
-  const days = Math.floor(hours / 24);
-  if (hours < 192) return hours % 24 === 0 ? `${days}d` : `${days}d${hours % 24}h`;
-  if (days < 730) return `${days}d`;
-  const years = Math.floor(days / 365);
-  return years < 8 && days % 365 !== 0 ? `${years}y${days % 365}d` : `${years}y`;
-}
-
 const defaultColumns: readonly Column[] = [
   { name: 'Name', type: 'string', format: 'name', description: 'Name of the object', cell: (object) => object.metadata.name },
-  { name: 'Age', type: 'string', description: 'Time since creation', cell: ({ metadata: { creationTimestamp } }, nowMs) => (creationTimestamp ? shortDuration(nowMs - Date.parse(creationTimestamp)) : '<unknown>') },
+  { name: 'Age', type: 'string', description: 'Time since creation', cell: ({ metadata: { creationTimestamp } }, nowMs) => ageSince(creationTimestamp, nowMs) },
 ];
 
 const partial = (object: Readonly<ApiObject>): unknown => ({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata });

@@ -2,7 +2,7 @@ import type { Container, ContainerPort, EnvVar, EphemeralContainer, HTTPGetActio
 import { duplicate, invalid, notFound, required } from '../../registry/field-error.ts';
 import type { Faults } from './faults.ts';
 import type { Loose } from './loose.ts';
-import { dnsLabelFaults, envNameFaults, portNameFaults, portNumberFaults } from './names.ts';
+import { dnsLabelFaults, envNameFaults, portNameFaults, portNumberFaults } from '../../conventions/names.ts';
 import { checkResources } from './resources-validation.ts';
 
 type AnyContainer = Loose<Container> & Loose<EphemeralContainer>;

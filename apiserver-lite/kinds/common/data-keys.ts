@@ -2,7 +2,7 @@ import { forbidden, invalid, tooLong } from '../../registry/field-error.ts';
 import type { FieldError } from '../../registry/field-error.ts';
 import { sameJson } from './faults.ts';
 import type { Faults } from './faults.ts';
-import { dataKeyFaults } from './names.ts';
+import { dataKeyFaults } from '../../conventions/names.ts';
 
 /** ConfigMaps and Secrets hold up to 1 MiB: they are kept whole in many memories. */
 const MAX_BYTES = 1024 * 1024;

@@ -2,7 +2,7 @@ import type { LabelSelector } from 'kubernetes-types/meta/v1.js';
 import { forbidden, invalid, notSupported, required } from '../../registry/field-error.ts';
 import type { Faults } from './faults.ts';
 import type { Loose } from './loose.ts';
-import { labelValueFaults, qualifiedNameFaults } from './names.ts';
+import { labelValueFaults, qualifiedNameFaults } from '../../conventions/names.ts';
 
 type Labels = Readonly<Record<string, string | undefined>>;
 

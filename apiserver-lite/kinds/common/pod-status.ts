@@ -1,5 +1,5 @@
 import type { ContainerStatus, Pod } from 'kubernetes-types/core/v1.js';
-import { ageSince } from './age.ts';
+import { ageSince } from '../../conventions/age.ts';
 import type { Loose } from './loose.ts';
 
 export type PodSummary = Readonly<{ ready: string; status: string; restarts: string }>;

@@ -5,7 +5,7 @@ import { checkAffinity, checkTopologySpread } from './affinity-validation.ts';
 import type { Faults } from './faults.ts';
 import { checkLabels } from './labels.ts';
 import type { Loose } from './loose.ts';
-import { dnsLabelFaults, dnsSubdomainFaults, labelValueFaults, qualifiedNameFaults } from './names.ts';
+import { dnsLabelFaults, dnsSubdomainFaults, labelValueFaults, qualifiedNameFaults } from '../../conventions/names.ts';
 
 export const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'];
 

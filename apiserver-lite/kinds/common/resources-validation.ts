@@ -3,7 +3,7 @@ import type { ResourceRequirements } from 'kubernetes-types/core/v1.js';
 import { invalid } from '../../registry/field-error.ts';
 import type { Faults } from './faults.ts';
 import type { Loose } from './loose.ts';
-import { qualifiedNameFaults } from './names.ts';
+import { qualifiedNameFaults } from '../../conventions/names.ts';
 
 type List = Readonly<Record<string, string | number | undefined>>;
 

@@ -7,7 +7,7 @@ import { checkPortReference } from './container-validation.ts';
 import { Faults } from './faults.ts';
 import { cidrFault, ipFault } from './ip.ts';
 import { checkLabels } from './labels.ts';
-import { dnsLabelFaults, dnsSubdomainFaults, portNumberFaults } from './names.ts';
+import { dnsLabelFaults, dnsSubdomainFaults, portNumberFaults } from '../../conventions/names.ts';
 
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const MAX_AFFINITY_SECONDS = 86_400;
