@@ -10,7 +10,20 @@ import { LabError } from './errors.ts';
 const demoFile = fileURLToPath(new URL('examples/demo.yaml', import.meta.url));
 const readyTimeoutMs = 90_000;
 
-/** kubectl create -f demo.yaml, for what is not there yet. Says whether anything was. */
+/** JSON with sorted keys, as Go writes it: kubectl compares the text. */
+function sortedJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    (typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part));
+}
+
+/** With the manifest as an annotation, so that a later `kubectl apply -f lab/examples` knows what it was made from. */
+function withSavedConfig(manifest: KubeObject): KubeObject {
+  const metadata = { annotations: {}, ...manifest.metadata, namespace: 'default' };
+  const annotations = { ...metadata.annotations, 'kubectl.kubernetes.io/last-applied-configuration': `${sortedJson({ ...manifest, metadata })}\n` };
+  return { ...manifest, metadata: { ...metadata, annotations } };
+}
+
+/** kubectl create --save-config -f demo.yaml, for what is not there yet. Says whether anything was. */
 export async function applyDemo(client: KubeClient): Promise<boolean> {
   let made = false;
   for (const document of parseAllDocuments(readFileSync(demoFile, 'utf8'))) {
@@ -21,7 +34,7 @@ export async function applyDemo(client: KubeClient): Promise<boolean> {
       await client.get(resource, name);
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      await client.create(resource, object);
+      await client.create(resource, withSavedConfig(object));
       made = true;
     }
   }

@@ -29,3 +29,10 @@ e2e('a second npm start starts nothing', async (t) => {
   t.regex(stderr, /Nodes: 3, 0 started/u);
   t.regex(stderr, /there already/u);
 });
+
+e2e('what npm start applied is unchanged for kubectl apply', async (t) => {
+  const { code, stdout, stderr } = await lab.tryKubectl(['apply', '-f', 'lab/examples/demo.yaml']);
+  t.is(code, 0, stderr);
+  t.is(stdout, 'deployment.apps/web unchanged\nservice/web unchanged\n');
+  t.is(stderr, '');
+});
