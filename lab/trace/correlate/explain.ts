@@ -97,7 +97,7 @@ const sentences: readonly (readonly [RegExp, (about: About) => string])[] = [
   [/map @service/, (about) => `Address, protocol and port are looked up in the map of Services${whose(about, 'and found:')}. The row gives its number and its policy.`],
   [/map @node-port/, (about) => `The port is looked up in the map of node ports${whose(about, 'and found:')}.`],
   [/map @sticky/, () => 'Has the Service session affinity? Then the client keeps its endpoint.'],
-  [/map @count/, () => 'The Service number gives the number of its endpoints, and that the chain that draws among them.'],
+  [/map @count/, () => 'The Service number gives the number of its endpoints, and that number the chain that draws among them.'],
   [/numgen random|jhash/, () => 'One of the endpoints is drawn by chance; its number goes into the connection mark.'],
   [/\breject\b/, () => 'There is nobody to answer: the client is told at once instead of being left to wait.'],
   [/goto no-endpoints/, () => 'The Service has nobody who is ready: on to the refusal.'],
