@@ -3,23 +3,17 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
-import { isNotFound, resources } from '@podwire/kube-client';
+import { canonicalJson, isNotFound, resources } from '@podwire/kube-client';
 import type { KubeClient, KubeObject, ResourceDescriptor } from '@podwire/kube-client';
 import { LabError } from './errors.ts';
 
 const demoFile = fileURLToPath(new URL('examples/demo.yaml', import.meta.url));
 const readyTimeoutMs = 90_000;
 
-/** JSON with sorted keys, as Go writes it: kubectl compares the text. */
-function sortedJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    (typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part));
-}
-
 /** With the manifest as an annotation, so that a later `kubectl apply -f lab/examples` knows what it was made from. */
 function withSavedConfig(manifest: KubeObject): KubeObject {
   const metadata = { annotations: {}, ...manifest.metadata, namespace: 'default' };
-  const annotations = { ...metadata.annotations, 'kubectl.kubernetes.io/last-applied-configuration': `${sortedJson({ ...manifest, metadata })}\n` };
+  const annotations = { ...metadata.annotations, 'kubectl.kubernetes.io/last-applied-configuration': `${canonicalJson({ ...manifest, metadata })}\n` };
   return { ...manifest, metadata: { ...metadata, annotations } };
 }
 

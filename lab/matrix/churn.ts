@@ -1,7 +1,7 @@
 // Requests without a pause while endpoints come and go: every lost one is counted and told with the moment it happened at.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from '@podwire/kube-client';
-import { isNotFound, resources } from '@podwire/kube-client';
+import { resources } from '@podwire/kube-client';
 import { LabError } from '../errors.ts';
 import { loadAll } from './churn-load.ts';
 import type { Source, Stream } from './churn-load.ts';
@@ -101,10 +101,6 @@ async function settleChurn(probers: readonly Prober[], addresses: readonly strin
 
 async function removeChurn(client: KubeClient): Promise<void> {
   for (const resource of [resources.services, resources.deployments]) {
-    try {
-      await client.delete(resource, { namespace: NAMESPACE, name: CHURN }, { propagationPolicy: 'Background' });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await client.deleteIfThere(resource, { namespace: NAMESPACE, name: CHURN }, { propagationPolicy: 'Background' });
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isAlreadyExists, isNotFound, resources } from '@podwire/kube-client';
+import { isAlreadyExists, resources } from '@podwire/kube-client';
 import type { KubeClient, KubeObject, Node, Pod, ResourceDescriptor, Service } from '@podwire/kube-client';
 import { LabError } from '../errors.ts';
 import { probeKey } from '../probe/bundle.ts';
@@ -75,7 +75,7 @@ async function removeUnusablePods(client: KubeClient, nodes: readonly string[], 
   for (let pods = await unusable(); pods.length > 0; pods = await unusable()) {
     const names = pods.map(({ metadata }) => metadata?.name ?? '');
     if (performance.now() > deadline) throw new LabError('EFAILED', `the old probe pods ${names.join(', ')} do not go away; see: kubectl -n ${NAMESPACE} get pods, and delete them with --force`);
-    for (const [i, name] of names.entries()) if (pods[i]?.metadata?.deletionTimestamp === undefined) await deleteIfThere(client, resources.pods, { namespace: NAMESPACE, name });
+    for (const [i, name] of names.entries()) if (pods[i]?.metadata?.deletionTimestamp === undefined) await client.deleteIfThere(resources.pods, { namespace: NAMESPACE, name });
     await delay(100);
   }
 }
@@ -96,13 +96,5 @@ async function waitReady(client: KubeClient, wanted: number, timeoutMs: number, 
 
 /** Deletes the namespace with all that is in it. */
 export async function removeWorkload(client: KubeClient): Promise<void> {
-  await deleteIfThere(client, resources.namespaces, { name: NAMESPACE });
-}
-
-async function deleteIfThere(client: KubeClient, resource: ResourceDescriptor, name: { readonly name: string; readonly namespace?: string }): Promise<void> {
-  try {
-    await client.delete(resource, name);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  await client.deleteIfThere(resources.namespaces, { name: NAMESPACE });
 }

@@ -1,6 +1,6 @@
 // Requests without a pause while all pods of a Deployment are replaced, twice: as it should be, and all at once.
 import { setTimeout as delay } from 'node:timers/promises';
-import { isNotFound, resources } from '@podwire/kube-client';
+import { resources } from '@podwire/kube-client';
 import { step } from './model.ts';
 import type { Lesson } from './model.ts';
 import { lessonDeployment, lessonService, LESSON } from './objects.ts';
@@ -14,15 +14,6 @@ interface Load {
 }
 
 const lines = ({ sent, lost }: Load): readonly string[] => [`${sent} requests, ${lost} lost`];
-
-/** Without grace. A pod of the rollout before that was still terminating may be gone by now: that is what was wanted. */
-async function deleteAtOnce(stage: Stage, name: string): Promise<void> {
-  try {
-    await stage.client.delete(resources.pods, { namespace: LESSON, name }, { gracePeriodSeconds: 0 });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
-}
 
 /** Asks the Service over and over until `change` is done, and a little longer. */
 async function underLoad(stage: Stage, change: () => Promise<void>): Promise<Load> {
@@ -75,7 +66,8 @@ export const rollingUpdate: Lesson = {
       predict: 'requests are lost',
       observe: (stage) => underLoad(stage, async () => {
         const { items } = await stage.client.list(resources.pods, { namespace: LESSON, labelSelector: 'app=web' });
-        await Promise.all(items.map(({ metadata }) => deleteAtOnce(stage, metadata?.name ?? '')));
+        // One that was still terminating since the rollout before may be gone by now.
+        await Promise.all(items.map(({ metadata }) => stage.client.deleteIfThere(resources.pods, { namespace: LESSON, name: metadata?.name ?? '' }, { gracePeriodSeconds: 0 })));
         await stage.until('three new pods are ready', async () => {
           const now = await stage.client.list(resources.pods, { namespace: LESSON, labelSelector: 'app=web' });
           const isNew = now.items.every(({ metadata }) => !items.some((old) => old.metadata?.uid === metadata?.uid));

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { FakeApi, KubeClient, isAlreadyExists, isConflict, isConnectionError, isNotFound, parseKubeconfig, resources, lines, loadKubeconfig } from './index.ts';
+import { FakeApi, KubeClient, canonicalJson, isAlreadyExists, isConflict, isConnectionError, isNotFound, parseKubeconfig, resources, lines, loadKubeconfig } from './index.ts';
 
 test('objects are created, read, replaced, patched and deleted by their descriptor', async (t) => {
   await using api = await FakeApi.start();
@@ -18,6 +18,24 @@ test('objects are created, read, replaced, patched and deleted by their descript
   await client.delete(resources.pods, { name: 'a', namespace: 'x' });
   t.true(isNotFound(await t.throwsAsync(client.get(resources.pods, { name: 'a', namespace: 'x' }))));
   client.close();
+});
+
+test('deleting what may be gone already fails only for other reasons', async (t) => {
+  await using api = await FakeApi.start();
+  api.put(resources.pods, { metadata: { name: 'a', namespace: 'x' }, spec: { containers: [] } });
+  const client = new KubeClient(api.access);
+  await client.deleteIfThere(resources.pods, { name: 'a', namespace: 'x' });
+  t.true(isNotFound(await t.throwsAsync(client.delete(resources.pods, { name: 'a', namespace: 'x' }))));
+  await t.notThrowsAsync(client.deleteIfThere(resources.pods, { name: 'a', namespace: 'x' }));
+  const nobody = new KubeClient({ ...api.access, server: 'http://127.0.0.1:1' });
+  t.true(isConnectionError(await t.throwsAsync(nobody.deleteIfThere(resources.pods, { name: 'a', namespace: 'x' }))));
+  client.close();
+  nobody.close();
+});
+
+test('canonical JSON: the order of keys and absent members make no difference, the order of a list does', (t) => {
+  t.is(canonicalJson({ b: [2, { d: 1, c: null }], a: 'x', gone: undefined }), '{"a":"x","b":[2,{"c":null,"d":1}]}');
+  t.not(canonicalJson([1, 2]), canonicalJson([2, 1]));
 });
 
 test('a list follows its pages and says its version', async (t) => {

@@ -1,6 +1,7 @@
 // The API server as typed calls: one method per verb, on a resource descriptor. No state but the connection pool.
 import type { IncomingMessage } from 'node:http';
 import type { ClusterAccess } from './kubeconfig.ts';
+import { isNotFound } from './errors.ts';
 import { apiVersionOf, collectionPath, objectPath, withLists } from './resources.ts';
 import type { ResourceDescriptor } from './resources.ts';
 import { Transport } from './transport.ts';
@@ -143,6 +144,15 @@ export class KubeClient {
     return (await this.#transport.json(objectPath(resource, name), {
       method: 'DELETE', body: { kind: 'DeleteOptions', apiVersion: 'v1', ...body }, ...(signal === undefined ? {} : { signal }),
     })) as KubeObject;
+  }
+
+  /** kubectl delete --ignore-not-found */
+  async deleteIfThere(resource: ResourceDescriptor, name: ObjectName, options: DeleteOptions & CallOptions = {}): Promise<void> {
+    try {
+      await this.delete(resource, name, options);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
   }
 
   /** kubectl delete RESOURCE -l SELECTOR */

@@ -22,6 +22,7 @@ export { WorkQueue } from './work-queue.ts';
 export type { WorkQueueOptions } from './work-queue.ts';
 export { EventRecorder, kubeMicroTime, kubeTime, referenceTo } from './event-recorder.ts';
 export type { EventRecorderOptions } from './event-recorder.ts';
+export { canonicalJson } from './canonical-json.ts';
 export { FakeApi } from './fake-api.ts';
 export { milliValue, parseQuantity, quantityValue } from './quantity.ts';
 export { renewLease, runLeaderElection, tryAcquireLease } from './lease.ts';

@@ -1,6 +1,6 @@
 // What a test of the proxy needs of an API server, whichever it is: objects are put and removed without waiting, as controllers do
 // it; `settled` says that the server has them all. The fake admits everything; a real one checks what it is given.
-import { FakeApi, KubeClient, isNotFound, keyOf, resources } from '@podwire/kube-client';
+import { FakeApi, KubeClient, keyOf, resources } from '@podwire/kube-client';
 import type { ClusterAccess, KubeObject, ResourceDescriptor } from '@podwire/kube-client';
 
 export interface ClusterApi extends AsyncDisposable {
@@ -66,7 +66,7 @@ export async function remoteClusterApi(server: RemoteServer): Promise<ClusterApi
     remove: (resource, key) => then(async () => {
       there.delete(`${resource.plural} ${key}`);
       const [namespace = '', name = ''] = key.split('/');
-      await client.delete(resource, { namespace, name }).catch((error: unknown) => { if (!isNotFound(error)) throw error; });
+      await client.deleteIfThere(resource, { namespace, name });
     }),
     async settled() { await queue; },
     disconnect: () => then(async () => {

@@ -1,6 +1,6 @@
 // Pod garbage: pods whose node is gone can never report again and are removed by force; of finished pods only the newest are kept.
 import type { Pod } from '@podwire/kube-client';
-import { isNotFound, keyOf, resources } from '@podwire/kube-client';
+import { keyOf, resources } from '@podwire/kube-client';
 import type { ControllerContext } from '../shared/context.ts';
 import { every } from '../shared/context.ts';
 
@@ -25,11 +25,7 @@ export function startPodGarbageCollector(context: ControllerContext): void {
     const pod = pods.store.byKey(key);
     if (pod === undefined) return;
     const { name = '', namespace = '', uid } = pod.metadata ?? {};
-    try {
-      await context.client.delete(resources.pods, { name, namespace }, { gracePeriodSeconds: 0, ...(uid === undefined ? {} : { preconditions: { uid } }) });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await context.client.deleteIfThere(resources.pods, { name, namespace }, { gracePeriodSeconds: 0, ...(uid === undefined ? {} : { preconditions: { uid } }) });
   });
 
   every(context, checkEveryMs, () => {

@@ -1,7 +1,7 @@
 // Deployment: ReplicaSets that replace one another without a gap.
 // https://kubernetes.io/docs/concepts/workloads/controllers/deployment/
 import type { Deployment, ReplicaSet } from '@podwire/kube-client';
-import { isAlreadyExists, isNotFound, keyOf, referenceTo, resources } from '@podwire/kube-client';
+import { isAlreadyExists, keyOf, referenceTo, resources } from '@podwire/kube-client';
 import { sameMeaning, shortHash } from '../shared/canonical.ts';
 import { enqueueOn } from '../shared/context.ts';
 import type { ControllerContext } from '../shared/context.ts';
@@ -154,11 +154,7 @@ export function startDeploymentController(context: ControllerContext): void {
 
     async function removeExpired(): Promise<void> {
       for (const { metadata } of expiredSets(old(), deployment.spec?.revisionHistoryLimit ?? 10)) {
-        try {
-          await context.client.delete(resources.replicaSets, { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' }, metadata?.uid === undefined ? {} : { preconditions: { uid: metadata.uid } });
-        } catch (error) {
-          if (!isNotFound(error)) throw error;
-        }
+        await context.client.deleteIfThere(resources.replicaSets, { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' }, metadata?.uid === undefined ? {} : { preconditions: { uid: metadata.uid } });
       }
     }
   }

@@ -52,11 +52,7 @@ export function startNamespaceController(context: ControllerContext): void {
     const { items } = await context.client.list(kind, { namespace });
     for (const item of items) {
       if (item.metadata?.deletionTimestamp !== undefined) continue;
-      try {
-        await context.client.delete(kind, { namespace, name: item.metadata?.name ?? '' }, { propagationPolicy: 'Background' });
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
+      await context.client.deleteIfThere(kind, { namespace, name: item.metadata?.name ?? '' }, { propagationPolicy: 'Background' });
     }
     return items.length;
   }

@@ -88,11 +88,7 @@ export function startNodeLifecycleController(context: ControllerContext): void {
       return;
     }
     events.record(referenceTo(resources.pods, pod), 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`);
-    try {
-      await context.client.delete(resources.pods, parseKey(key), pod.metadata?.uid === undefined ? {} : { preconditions: { uid: pod.metadata.uid } });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await context.client.deleteIfThere(resources.pods, parseKey(key), pod.metadata?.uid === undefined ? {} : { preconditions: { uid: pod.metadata.uid } });
   });
 
   enqueueOn(nodes, nodeQueue);

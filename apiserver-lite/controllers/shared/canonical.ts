@@ -1,16 +1,7 @@
 // Comparing API objects by meaning: two values are the same when their JSON with sorted keys is, and a template's name is
 // a short hash of that text.
 import { createHash } from 'node:crypto';
-
-/** JSON with the keys of every object sorted and absent members left out: equal values give equal texts. */
-export function canonicalJson(value: unknown): string {
-  if (value === undefined) return 'undefined';
-  return JSON.stringify(value, (_key, member: unknown) => {
-    if (member === null || typeof member !== 'object' || Array.isArray(member)) return member;
-    const entries = Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1));
-    return Object.fromEntries(entries);
-  });
-}
+import { canonicalJson } from '@podwire/kube-client';
 
 export const sameMeaning = (a: unknown, b: unknown): boolean => canonicalJson(a) === canonicalJson(b);
 
