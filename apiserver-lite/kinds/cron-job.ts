@@ -1,7 +1,7 @@
 import type { CronJob } from 'kubernetes-types/batch/v1.js';
+import { ageSince } from '../conventions/age.ts';
 import { defineResource } from '../registry/definition.ts';
 import { invalid } from '../registry/field-error.ts';
-import { ageSince } from '../conventions/age.ts';
 import { ageColumn, nameColumn, numberColumn, rawColumn, selectorText, textColumn } from './common/columns.ts';
 import { cronFault } from './common/cron.ts';
 import { Faults } from './common/faults.ts';

@@ -1,4 +1,5 @@
 import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js';
+import { dnsLabelFaults, dnsSubdomainFaults } from '../conventions/names.ts';
 import { defineResource } from '../registry/definition.ts';
 import type { ValidationContext } from '../registry/definition.ts';
 import { invalid, notSupported, required, tooMany } from '../registry/field-error.ts';
@@ -8,7 +9,6 @@ import { Faults } from './common/faults.ts';
 import { ipFamily, ipFault } from './common/ip.ts';
 import type { Loose } from './common/loose.ts';
 import { setDefault } from './common/loose.ts';
-import { dnsLabelFaults, dnsSubdomainFaults } from '../conventions/names.ts';
 
 type Slice = Loose<EndpointSlice>;
 const TYPES = ['FQDN', 'IPv4', 'IPv6'];

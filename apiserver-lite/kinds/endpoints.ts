@@ -1,12 +1,12 @@
 import type { EndpointSubset, Endpoints } from 'kubernetes-types/core/v1.js';
+import { portNumberFaults } from '../conventions/names.ts';
 import { defineResource } from '../registry/definition.ts';
-import { invalid, required } from '../registry/field-error.ts';
+import { invalid, invalidEach, required } from '../registry/field-error.ts';
 import { ageColumn, nameColumn, rawColumn } from './common/columns.ts';
 import { Faults } from './common/faults.ts';
 import { ipFault } from './common/ip.ts';
 import type { Loose } from './common/loose.ts';
 import { setDefault } from './common/loose.ts';
-import { portNumberFaults } from '../conventions/names.ts';
 
 export const endpoints = defineResource<Loose<Endpoints>>({
   group: '', version: 'v1', kind: 'Endpoints', plural: 'endpoints', singular: 'endpoints', shortNames: ['ep'],
@@ -48,7 +48,7 @@ function checkSubset(faults: Faults, path: string, subset: Loose<EndpointSubset>
   }
   subset.ports?.forEach((port, index) => {
     if ((subset.ports ?? []).length > 1) faults.required(`${path}.ports[${index}].name`, port.name);
-    for (const fault of portNumberFaults(port.port ?? 0)) faults.add(invalid(`${path}.ports[${index}].port`, port.port ?? 0, fault));
+    faults.add(...invalidEach(`${path}.ports[${index}].port`, port.port ?? 0, portNumberFaults(port.port ?? 0)));
     faults.oneOf(`${path}.ports[${index}].protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']);
   });
 }

@@ -1,7 +1,7 @@
 import type { Event } from 'kubernetes-types/core/v1.js';
+import { ageSince } from '../conventions/age.ts';
 import { defineResource } from '../registry/definition.ts';
 import { invalid } from '../registry/field-error.ts';
-import { ageSince } from '../conventions/age.ts';
 import { rawColumn } from './common/columns.ts';
 import { Faults } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';

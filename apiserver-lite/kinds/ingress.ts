@@ -1,10 +1,10 @@
 import type { Ingress, IngressBackend } from 'kubernetes-types/networking/v1.js';
+import { dns1035Faults, dnsSubdomainFaults, portNumberFaults } from '../conventions/names.ts';
 import { defineResource } from '../registry/definition.ts';
-import { forbidden, invalid, required } from '../registry/field-error.ts';
+import { forbidden, invalid, invalidEach, required } from '../registry/field-error.ts';
 import { ageColumn, nameColumn, rawColumn, textColumn } from './common/columns.ts';
 import { Faults } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';
-import { dns1035Faults, dnsSubdomainFaults, portNumberFaults } from '../conventions/names.ts';
 
 type LooseIngress = Loose<Ingress>;
 
@@ -52,7 +52,7 @@ function checkBackend(faults: Faults, path: string, { service, resource }: Loose
   faults.name(`${path}.service.name`, service.name, dns1035Faults);
   const { number, name } = service.port ?? {};
   if (number === undefined && (name === undefined || name === '')) faults.add(required(`${path}.service.port`, 'port name or number is required'));
-  else if (number !== undefined) for (const fault of portNumberFaults(number)) faults.add(invalid(`${path}.service.port.number`, number, fault));
+  else if (number !== undefined) faults.add(...invalidEach(`${path}.service.port.number`, number, portNumberFaults(number)));
 }
 
 function hosts(object: LooseIngress): string {

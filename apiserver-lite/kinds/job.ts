@@ -1,7 +1,7 @@
 import type { Job, JobSpec } from 'kubernetes-types/batch/v1.js';
+import { humanDuration } from '../conventions/age.ts';
 import { defineResource } from '../registry/definition.ts';
 import { forbidden, invalid, required } from '../registry/field-error.ts';
-import { humanDuration } from '../conventions/age.ts';
 import { ageColumn, containersColumn, imagesColumn, nameColumn, rawColumn, selectorColumn } from './common/columns.ts';
 import { Faults } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';

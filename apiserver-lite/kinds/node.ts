@@ -1,13 +1,13 @@
 import type { Node } from 'kubernetes-types/core/v1.js';
+import { labelValueFaults, qualifiedNameFaults } from '../conventions/names.ts';
 import { defineResource } from '../registry/definition.ts';
 import type { ValidationContext } from '../registry/definition.ts';
-import { forbidden, invalid, notSupported } from '../registry/field-error.ts';
+import { forbidden, invalid, invalidEach, notSupported } from '../registry/field-error.ts';
 import type { FieldError } from '../registry/field-error.ts';
 import { ageColumn, nameColumn, rawColumn, textColumn } from './common/columns.ts';
 import { Faults, sameJson } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';
 import { cidrFault } from './common/ip.ts';
-import { labelValueFaults, qualifiedNameFaults } from '../conventions/names.ts';
 
 type LooseNode = Loose<Node>;
 const ROLE_PREFIX = 'node-role.kubernetes.io/';
@@ -68,7 +68,7 @@ function validateNode(object: LooseNode, context: ValidationContext<LooseNode>):
   taints.forEach((taint, index) => {
     const at = `metadata.taints[${index}]`;
     faults.name(`${at}.key`, taint.key, qualifiedNameFaults);
-    for (const fault of labelValueFaults(taint.value ?? '')) faults.add(invalid(`${at}.value`, taint.value, fault));
+    faults.add(...invalidEach(`${at}.value`, taint.value, labelValueFaults(taint.value ?? '')));
     const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
     if (taint.effect === undefined || taint.effect === '') faults.add({ type: 'Required', field: `${at}.effect`, detail: '' });
     else if (!effects.includes(taint.effect)) faults.add(notSupported(`${at}.effect`, taint.effect, effects));

@@ -1,11 +1,11 @@
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from 'kubernetes-types/rbac/v1.js';
+import { dnsSubdomainFaults } from '../conventions/names.ts';
 import { defineResource } from '../registry/definition.ts';
 import type { ResourceDefinition } from '../registry/definition.ts';
 import { invalid, notSupported, required } from '../registry/field-error.ts';
 import { ageColumn, createdAtColumn, nameColumn, rawColumn } from './common/columns.ts';
 import { Faults } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';
-import { dnsSubdomainFaults } from '../conventions/names.ts';
 
 /** The four kinds of RBAC: rules and bindings, each per namespace and for the cluster. */
 const GROUP = 'rbac.authorization.k8s.io';

@@ -1,9 +1,9 @@
 import type { RuntimeClass } from 'kubernetes-types/node/v1.js';
+import { dnsLabelFaults } from '../conventions/names.ts';
 import { defineResource } from '../registry/definition.ts';
 import { ageColumn, nameColumn, rawColumn } from './common/columns.ts';
 import { Faults } from './common/faults.ts';
 import type { Loose } from './common/loose.ts';
-import { dnsLabelFaults } from '../conventions/names.ts';
 
 export const runtimeClass = defineResource<Loose<RuntimeClass>>({
   group: 'node.k8s.io', version: 'v1', kind: 'RuntimeClass', plural: 'runtimeclasses', singular: 'runtimeclass',

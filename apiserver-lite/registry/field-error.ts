@@ -14,6 +14,8 @@ export type FieldError = Readonly<{
 
 export const required = (field: string, detail = ''): FieldError => ({ type: 'Required', field, detail });
 export const invalid = (field: string, badValue: unknown, detail: string): FieldError => ({ type: 'Invalid', field, badValue, detail });
+/** One error for each sentence of a rule of `conventions/names.ts`. */
+export const invalidEach = (field: string, badValue: unknown, faults: readonly string[]): FieldError[] => faults.map((fault) => invalid(field, badValue, fault));
 export const forbidden = (field: string, detail: string): FieldError => ({ type: 'Forbidden', field, detail });
 export const duplicate = (field: string, badValue: unknown): FieldError => ({ type: 'Duplicate', field, badValue, detail: '' });
 export const tooLong = (field: string, badValue: unknown, maxLength: number): FieldError =>

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { dns1035Faults, dnsLabelFaults, dnsSubdomainFaults, labelValueFaults, qualifiedNameFaults } from '../conventions/names.ts';
 import type { ApiObject, ResourceDefinition } from '../registry/definition.ts';
-import { forbidden, invalid, required } from '../registry/field-error.ts';
+import { forbidden, invalid, invalidEach, required } from '../registry/field-error.ts';
 import type { FieldError } from '../registry/field-error.ts';
 
 const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
@@ -31,23 +31,20 @@ function nameFaults(rule: ResourceDefinition['nameRule'], name: string): readonl
 /** Name, namespace, labels, annotations, finalizers, owners: the rules that hold for every kind. */
 export function validateMetadata(definition: ResourceDefinition, { metadata }: ApiObject): FieldError[] {
   const errors: FieldError[] = [];
-  const mustHold = (field: string, text: string, faults: readonly string[]): void => {
-    errors.push(...faults.map((fault) => invalid(field, text, fault)));
-  };
   if (metadata.name === '') errors.push(required('metadata.name', 'name or generateName is required'));
-  else mustHold('metadata.name', metadata.name, nameFaults(definition.nameRule, metadata.name));
+  else errors.push(...invalidEach('metadata.name', metadata.name, nameFaults(definition.nameRule, metadata.name)));
   if (!definition.namespaced && metadata.namespace !== undefined) errors.push(forbidden('metadata.namespace', 'not allowed on this type'));
   for (const [key, value] of Object.entries(metadata.labels ?? {})) {
-    mustHold('metadata.labels', key, qualifiedNameFaults(key));
-    mustHold('metadata.labels', value, labelValueFaults(value));
+    errors.push(...invalidEach('metadata.labels', key, qualifiedNameFaults(key)));
+    errors.push(...invalidEach('metadata.labels', value, labelValueFaults(value)));
   }
   let annotationBytes = 0;
   for (const [key, value] of Object.entries(metadata.annotations ?? {})) {
-    mustHold('metadata.annotations', key, qualifiedNameFaults(key.toLowerCase()));
+    errors.push(...invalidEach('metadata.annotations', key, qualifiedNameFaults(key.toLowerCase())));
     annotationBytes += key.length + Buffer.byteLength(value);
   }
   if (annotationBytes > 256 * 1024) errors.push({ type: 'TooLong', field: 'metadata.annotations', detail: `may not be more than ${256 * 1024} bytes` });
-  for (const finalizer of metadata.finalizers ?? []) mustHold('metadata.finalizers', finalizer, qualifiedNameFaults(finalizer));
+  for (const finalizer of metadata.finalizers ?? []) errors.push(...invalidEach('metadata.finalizers', finalizer, qualifiedNameFaults(finalizer)));
   for (const [index, owner] of (metadata.ownerReferences ?? []).entries()) {
     for (const key of ['apiVersion', 'kind', 'name', 'uid'] as const) {
       if (!owner[key]) errors.push(invalid(`metadata.ownerReferences[${index}].${key}`, owner[key], `${key} must not be empty`));

@@ -1,9 +1,9 @@
 import type { Affinity, NodeSelectorTerm, PodAffinityTerm, TopologySpreadConstraint } from 'kubernetes-types/core/v1.js';
+import { qualifiedNameFaults } from '../../conventions/names.ts';
 import { invalid, notSupported, required } from '../../registry/field-error.ts';
 import type { Faults } from './faults.ts';
 import { checkSelector } from './labels.ts';
 import type { Loose } from './loose.ts';
-import { qualifiedNameFaults } from '../../conventions/names.ts';
 
 export function checkAffinity(faults: Faults, path: string, affinity: Loose<Affinity> | undefined): void {
   const node = affinity?.nodeAffinity;

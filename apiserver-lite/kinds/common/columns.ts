@@ -1,7 +1,7 @@
 import type { Container } from 'kubernetes-types/core/v1.js';
 import type { LabelSelector } from 'kubernetes-types/meta/v1.js';
-import type { Cell, Column } from '../../registry/definition.ts';
 import { ageSince } from '../../conventions/age.ts';
+import type { Cell, Column } from '../../registry/definition.ts';
 import type { Loose } from './loose.ts';
 
 /** The part of every object that the shared columns read. */

@@ -1,8 +1,8 @@
 import type { Container, ContainerPort, EnvVar, EphemeralContainer, HTTPGetAction, Lifecycle, Probe } from 'kubernetes-types/core/v1.js';
-import { duplicate, invalid, notFound, required } from '../../registry/field-error.ts';
+import { dnsLabelFaults, envNameFaults, portNameFaults, portNumberFaults } from '../../conventions/names.ts';
+import { duplicate, invalid, invalidEach, notFound, required } from '../../registry/field-error.ts';
 import type { Faults } from './faults.ts';
 import type { Loose } from './loose.ts';
-import { dnsLabelFaults, envNameFaults, portNameFaults, portNumberFaults } from '../../conventions/names.ts';
 import { checkResources } from './resources-validation.ts';
 
 type AnyContainer = Loose<Container> & Loose<EphemeralContainer>;
@@ -44,10 +44,10 @@ function checkPorts(faults: Faults, path: string, ports: readonly Loose<Containe
   faults.unique((index) => `${path}[${index}].name`, ports, (port) => port.name);
   ports.forEach((port, index) => {
     const at = `${path}[${index}]`;
-    if (port.name !== undefined && port.name !== '') for (const fault of portNameFaults(port.name)) faults.add(invalid(`${at}.name`, port.name, fault));
+    if (port.name !== undefined && port.name !== '') faults.add(...invalidEach(`${at}.name`, port.name, portNameFaults(port.name)));
     if (port.containerPort === undefined) faults.add(required(`${at}.containerPort`));
-    else for (const fault of portNumberFaults(port.containerPort)) faults.add(invalid(`${at}.containerPort`, port.containerPort, fault));
-    if (port.hostPort !== undefined && port.hostPort !== 0) for (const fault of portNumberFaults(port.hostPort)) faults.add(invalid(`${at}.hostPort`, port.hostPort, fault));
+    else faults.add(...invalidEach(`${at}.containerPort`, port.containerPort, portNumberFaults(port.containerPort)));
+    if (port.hostPort !== undefined && port.hostPort !== 0) faults.add(...invalidEach(`${at}.hostPort`, port.hostPort, portNumberFaults(port.hostPort)));
     faults.oneOf(`${at}.protocol`, port.protocol, ['TCP', 'UDP', 'SCTP']);
   });
 }
@@ -113,7 +113,7 @@ function checkAction(faults: Faults, path: string, action: Readonly<Record<strin
 
 export function checkPortReference(faults: Faults, field: string, port: number | string | undefined): void {
   if (port === undefined) faults.add(required(field));
-  else for (const fault of typeof port === 'number' ? portNumberFaults(port) : portNameFaults(port)) faults.add(invalid(field, port, fault));
+  else faults.add(...invalidEach(field, port, typeof port === 'number' ? portNumberFaults(port) : portNameFaults(port)));
 }
 
 function checkProbe(faults: Faults, path: string, probe: Loose<Probe> | undefined, success: 'one' | 'any'): void {

@@ -1,8 +1,8 @@
-import { forbidden, invalid, tooLong } from '../../registry/field-error.ts';
+import { dataKeyFaults } from '../../conventions/names.ts';
+import { forbidden, invalidEach, tooLong } from '../../registry/field-error.ts';
 import type { FieldError } from '../../registry/field-error.ts';
 import { sameJson } from './faults.ts';
 import type { Faults } from './faults.ts';
-import { dataKeyFaults } from '../../conventions/names.ts';
 
 /** ConfigMaps and Secrets hold up to 1 MiB: they are kept whole in many memories. */
 const MAX_BYTES = 1024 * 1024;
@@ -10,7 +10,7 @@ type Data = Readonly<Record<string, string | undefined>>;
 
 export function checkDataKeys(faults: Faults, field: string, data: Data | undefined): void {
   for (const key of Object.keys(data ?? {})) {
-    for (const fault of dataKeyFaults(key)) faults.add(invalid(`${field}[${key}]`, key, fault));
+    faults.add(...invalidEach(`${field}[${key}]`, key, dataKeyFaults(key)));
   }
 }
 

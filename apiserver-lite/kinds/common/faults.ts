@@ -1,4 +1,5 @@
-import { duplicate, invalid, notSupported, required } from '../../registry/field-error.ts';
+import { canonicalJson } from '@podwire/kube-client';
+import { duplicate, invalid, invalidEach, notSupported, required } from '../../registry/field-error.ts';
 import type { FieldError } from '../../registry/field-error.ts';
 
 /** Collects what is wrong, so that a user sees all of it at once. */
@@ -12,7 +13,7 @@ export class Faults {
   /** A text by one of the rules of names.ts. Absent or empty is Required. */
   name(field: string, value: string | undefined, rule: (text: string) => string[]): void {
     if (value === undefined || value === '') this.list.push(required(field));
-    else for (const fault of rule(value)) this.list.push(invalid(field, value, fault));
+    else this.add(...invalidEach(field, value, rule(value)));
   }
 
   required(field: string, value: unknown, detail = ''): void {
@@ -50,12 +51,5 @@ export class Faults {
 
 /** Equal as JSON, whatever the order of keys. */
 export function sameJson(a: unknown, b: unknown): boolean {
-  return canonical(a ?? null) === canonical(b ?? null);
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === 'object' && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([x], [y]) => (x < y ? -1 : 1)))
-      : item);
+  return canonicalJson(a ?? null) === canonicalJson(b ?? null);
 }

@@ -1,15 +1,15 @@
 import type { LabelSelector } from 'kubernetes-types/meta/v1.js';
-import { forbidden, invalid, notSupported, required } from '../../registry/field-error.ts';
+import { labelValueFaults, qualifiedNameFaults } from '../../conventions/names.ts';
+import { forbidden, invalidEach, notSupported, required } from '../../registry/field-error.ts';
 import type { Faults } from './faults.ts';
 import type { Loose } from './loose.ts';
-import { labelValueFaults, qualifiedNameFaults } from '../../conventions/names.ts';
 
 type Labels = Readonly<Record<string, string | undefined>>;
 
 export function checkLabels(faults: Faults, field: string, labels: Labels | undefined): void {
   for (const [key, value = ''] of Object.entries(labels ?? {})) {
-    for (const fault of qualifiedNameFaults(key)) faults.add(invalid(field, key, fault));
-    for (const fault of labelValueFaults(value)) faults.add(invalid(field, value, fault));
+    faults.add(...invalidEach(field, key, qualifiedNameFaults(key)));
+    faults.add(...invalidEach(field, value, labelValueFaults(value)));
   }
 }
 

@@ -1,11 +1,11 @@
 import type { PodSpec, PodTemplateSpec, Toleration, Volume } from 'kubernetes-types/core/v1.js';
-import { duplicate, forbidden, invalid, required } from '../../registry/field-error.ts';
+import { dnsLabelFaults, dnsSubdomainFaults, labelValueFaults, qualifiedNameFaults } from '../../conventions/names.ts';
+import { duplicate, forbidden, invalid, invalidEach, required } from '../../registry/field-error.ts';
 import { checkContainer } from './container-validation.ts';
 import { checkAffinity, checkTopologySpread } from './affinity-validation.ts';
 import type { Faults } from './faults.ts';
 import { checkLabels } from './labels.ts';
 import type { Loose } from './loose.ts';
-import { dnsLabelFaults, dnsSubdomainFaults, labelValueFaults, qualifiedNameFaults } from '../../conventions/names.ts';
 
 export const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'];
 
@@ -95,7 +95,7 @@ function checkToleration(faults: Faults, path: string, toleration: Loose<Tolerat
   if (key === '' && operator !== 'Exists') faults.add(invalid(`${path}.operator`, operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"'));
   if (tolerationSeconds !== undefined && effect !== 'NoExecute') faults.add(invalid(`${path}.effect`, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"));
   if (operator === 'Exists' && value !== '') faults.add(invalid(`${path}.operator`, { ...toleration }, 'value must be empty when `operator` is \'Exists\''));
-  if (operator === 'Equal') for (const fault of labelValueFaults(value)) faults.add(invalid(`${path}.operator`, value, fault));
+  if (operator === 'Equal') faults.add(...invalidEach(`${path}.operator`, value, labelValueFaults(value)));
   faults.oneOf(`${path}.operator`, operator, ['Equal', 'Exists']);
   if (effect !== '') faults.oneOf(`${path}.effect`, effect, EFFECTS);
 }
@@ -104,7 +104,7 @@ function checkToleration(faults: Faults, path: string, toleration: Loose<Tolerat
 export function checkPodTemplate(faults: Faults, path: string, template: Loose<PodTemplateSpec> | undefined, restartPolicies?: readonly string[]): void {
   checkLabels(faults, `${path}.metadata.labels`, template?.metadata?.labels);
   for (const key of Object.keys(template?.metadata?.annotations ?? {})) {
-    for (const fault of qualifiedNameFaults(key.toLowerCase())) faults.add(invalid(`${path}.metadata.annotations`, key, fault));
+    faults.add(...invalidEach(`${path}.metadata.annotations`, key, qualifiedNameFaults(key.toLowerCase())));
   }
   checkPodSpec(faults, `${path}.spec`, template?.spec, restartPolicies);
   if ((template?.spec?.ephemeralContainers ?? []).length > 0) {

@@ -1,9 +1,9 @@
 import { quantityValue } from '@podwire/kube-client';
 import type { ResourceRequirements } from 'kubernetes-types/core/v1.js';
-import { invalid } from '../../registry/field-error.ts';
+import { qualifiedNameFaults } from '../../conventions/names.ts';
+import { invalid, invalidEach } from '../../registry/field-error.ts';
 import type { Faults } from './faults.ts';
 import type { Loose } from './loose.ts';
-import { qualifiedNameFaults } from '../../conventions/names.ts';
 
 type List = Readonly<Record<string, string | number | undefined>>;
 
@@ -25,7 +25,7 @@ const QUANTITY_FAULT = "quantities must match the regular expression '^([+-]?[0-
 export function checkQuantities(faults: Faults, path: string, list: List | undefined): Map<string, number> {
   const values = new Map<string, number>();
   for (const [name, text] of Object.entries(list ?? {})) {
-    for (const fault of qualifiedNameFaults(name)) faults.add(invalid(path, name, fault));
+    faults.add(...invalidEach(path, name, qualifiedNameFaults(name)));
     if (!name.includes('/') && !isStandardResource(name)) faults.add(invalid(path, name, 'must be a standard resource type or fully qualified'));
     const value = quantityValue(text);
     if (value === undefined) faults.add(invalid(`${path}[${name}]`, text, QUANTITY_FAULT));

@@ -1,13 +1,13 @@
+import { dnsLabelFaults, dnsSubdomainFaults, portNumberFaults } from '../../conventions/names.ts';
 import type { ServiceInput, ServiceSpecInput } from '../../allocation/service-input.ts';
 import { isHeadless, mayHaveNodePorts, needsHealthCheckPort } from '../../allocation/service-input.ts';
 import type { ValidationContext } from '../../registry/definition.ts';
-import { duplicate, forbidden, invalid, required } from '../../registry/field-error.ts';
+import { duplicate, forbidden, invalid, invalidEach, required } from '../../registry/field-error.ts';
 import type { FieldError } from '../../registry/field-error.ts';
 import { checkPortReference } from './container-validation.ts';
 import { Faults } from './faults.ts';
 import { cidrFault, ipFault } from './ip.ts';
 import { checkLabels } from './labels.ts';
-import { dnsLabelFaults, dnsSubdomainFaults, portNumberFaults } from '../../conventions/names.ts';
 
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const MAX_AFFINITY_SECONDS = 86_400;
@@ -48,7 +48,7 @@ function checkPorts(faults: Faults, spec: ServiceSpecInput): void {
     if ((port.name ?? '') === '') {
       if (ports.length > 1) faults.add(required(`${at}.name`));
     } else faults.name(`${at}.name`, port.name, dnsLabelFaults);
-    for (const fault of portNumberFaults(port.port ?? 0)) faults.add(invalid(`${at}.port`, port.port ?? 0, fault));
+    faults.add(...invalidEach(`${at}.port`, port.port ?? 0, portNumberFaults(port.port ?? 0)));
     faults.oneOf(`${at}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']);
     if (port.targetPort !== undefined) checkPortReference(faults, `${at}.targetPort`, port.targetPort);
     if ((port.nodePort ?? 0) !== 0 && !mayHaveNodePorts(spec)) {
