@@ -53,9 +53,9 @@ function spy(nft: Nft): Nft & { kept: Transaction[] | undefined; onCommit: ((at:
 
 async function floorOf(nft: Nft, kept: readonly Transaction[], reload: () => Promise<void>): Promise<number> {
   await reload();
-  const before = performance.now();
-  for (const transaction of kept) await nft.commit(transaction);
-  return performance.now() - before;
+  return timeOf(async () => {
+    for (const transaction of kept) await nft.commit(transaction);
+  });
 }
 
 interface Changes { readonly inStream: Readonly<Record<string, Latencies>>; readonly idle: IdleResult; readonly stream: StreamResult }

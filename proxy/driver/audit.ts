@@ -6,7 +6,7 @@ import type { MapName, Row } from '../core/rows.ts';
 import type { TableState } from '../core/table-state.ts';
 import type { TableSchema } from '../ruleset/schema.ts';
 import { readRows } from './kernel-rows.ts';
-import { keyText } from './suspicion.ts';
+import { dataText, keyText } from './suspicion.ts';
 import type { TransactionSink } from './transaction-sink.ts';
 
 /** What an audit found and put right: rows by kind, whether rules were written anew, and the first few of it in words. */
@@ -66,9 +66,9 @@ export class RowAudit {
       this.removed++;
       this.#note(row, `foreign row ${key} removed`);
       this.#sink.remove(row);
-    } else if (wanted.data?.join(' ') !== row.data?.join(' ')) {
+    } else if (dataText(wanted) !== dataText(row)) {
       this.changed++;
-      this.#note(row, `row ${key} was ${row.data?.join(' ') ?? ''}`);
+      this.#note(row, `row ${key} was ${dataText(row)}`);
       this.#sink.remove(row);
       this.#sink.add(wanted);
     }

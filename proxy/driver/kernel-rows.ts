@@ -10,6 +10,7 @@ import type { Field, MapName, Row } from '../core/rows.ts';
 import type { TableState } from '../core/table-state.ts';
 import type { TableSchema } from '../ruleset/schema.ts';
 import { RowPrint } from './row-print.ts';
+import { Suspicion } from './suspicion.ts';
 
 export interface KernelRow extends Row { readonly counter?: ElementCounter }
 
@@ -48,24 +49,27 @@ const text = (value: Field | undefined): string => (typeof value === 'string' ? 
 
 export interface Adoption {
   readonly rows: number;
-  /** Maps with rows that the state does not say again: somebody else's, or such as contradict each other. They must be read once more when the Services are known. */
-  readonly doubtful: readonly MapName[];
+  /** Maps with rows that the state does not say again: somebody else's, or such as contradict each other. To be audited once every Service is known. */
+  readonly suspicion: Suspicion;
 }
 
 /** Fills an empty state with what an earlier proxy programmed; Services then claim it by their frontends, and nothing is written twice. */
 export async function adoptRows(nft: Nft, schema: TableSchema, state: TableState): Promise<Adoption> {
   let rows = 0;
-  const doubtful: MapName[] = [];
+  const suspicion = new Suspicion();
+  const count = (map: MapName, visit: (row: KernelRow) => void): Promise<void> => readRows(nft, schema, map, (row) => {
+    rows++;
+    visit(row);
+  });
+  const prints = new Map<MapName, RowPrint>();
   const read = async (map: MapName, visit: (row: KernelRow) => void): Promise<void> => {
     const print = new RowPrint();
-    await readRows(nft, schema, map, (row) => {
-      rows++;
+    prints.set(map, print);
+    await count(map, (row) => {
       print.add(row);
       visit(row);
     });
-    prints.set(map, print);
   };
-  const prints = new Map<MapName, RowPrint>();
   const baseOf = (id: number): number => (isTwinId(id) ? id - TWIN : id);
   const front = (address: string, protocol: number, port: number, value: number): void => {
     state.fronts.adopt(frontKey({ address, protocol, port }), state.adoptPort(baseOf(idOf(value))), value);
@@ -105,22 +109,18 @@ export async function adoptRows(nft: Nft, schema: TableSchema, state: TableState
     const port = state.adoptPort(number(key[0]));
     port.sources = [...(port.sources ?? []), { first: addressNumber(text(key[1])), last: addressNumber(text(keyEnd?.[1] ?? key[1])) }];
   });
-  for (const map of SHARED) {
-    await read(map, (row) => {
-      state.adoptShared(row);
-      if (row.key.length > 1 && row.key[0] !== row.key[1] && !doubtful.includes(map)) doubtful.push(map);
-    });
-  }
+  // Several Services may need these: taken over as they are.
+  await count('svc-ip', (row) => state.adoptShared(row));
+  await count('hairpin', (row) => {
+    state.adoptShared(row);
+    if (row.key[0] !== row.key[1]) suspicion.addMap('hairpin'); // no endpoint is two addresses
+  });
   for (const port of state.ports()) {
     for (const slots of [port.base, port.twin]) if (slots !== undefined) slots.slots = dense(slots.slots);
   }
-  for (const [map, print] of prints) if (!isShared(map) && !print.equals(await printOf(state, map))) doubtful.push(map);
-  return { rows, doubtful };
+  for (const [map, print] of prints) if (!print.equals(await printOf(state, map))) suspicion.addMap(map);
+  return { rows, suspicion };
 }
-
-/** Rows that several Services may need: taken over as they are. */
-const SHARED = ['svc-ip', 'hairpin'] as const;
-const isShared = (map: MapName): boolean => SHARED.some((one) => one === map);
 
 async function printOf(state: TableState, map: MapName): Promise<RowPrint> {
   const print = new RowPrint();

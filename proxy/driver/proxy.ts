@@ -12,7 +12,6 @@ import type { RulesetOptions } from '../ruleset/render.ts';
 import { Cluster } from './cluster.ts';
 import { ConntrackCleaner } from './conntrack-cleaner.ts';
 import { watchDrift } from './drift.ts';
-import type { Suspicions } from './drift.ts';
 import { endpointConnectionsText } from './endpoint-metrics.ts';
 import { ProxyMetrics } from './metrics.ts';
 import { ServiceHealthServers, closeServer, parseBindAddress, serve } from './servers.ts';
@@ -81,26 +80,6 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
     onFrontChanged: (_port, key, isThere) => cleaner.onFrontChanged(key, isThere),
     onConflict: ({ front, winner, loser }) => log.warn({ front: frontText(front), winner, loser }, `two Services want ${frontText(front)}: ${winner} has it, ${loser} has not`),
   }));
-  // From the first moment on: what is read to be taken over may change while it is read.
-  let onDrift = (suspicions: Suspicions): void => void early.push(suspicions);
-  const early: Suspicions[] = [];
-  const drift = watchDrift(nft, tables.map((table) => table.schema), signal, (suspicions) => onDrift(suspicions));
-  const takeOver = async (): Promise<number> => {
-    let rows = 0;
-    for (const table of tables) {
-      table.onLoad = drift.whileLoading;
-      const found = await table.start();
-      if (found.rows > 0) early.push(new Map([[table.family, found.suspicion]]));
-      rows += found.rows;
-    }
-    return rows;
-  };
-  const adopted = await takeOver().catch((error: unknown) => {
-    stopping.abort(); // the watch would keep the process alive
-    throw error;
-  });
-  if (adopted > 0) log.info({ rows: adopted }, 'took over the rows of an earlier proxy');
-
   const cluster = new Cluster(options.client, options.nodeName, config, {
     onDirty: (key, kind, triggered) => { synchronizer.markDirty(key, kind, triggered); runner.trigger(); },
     onEnvironment: () => { synchronizer.markEnvironment(); runner.trigger(); },
@@ -138,6 +117,26 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
     onError: (error) => log.error({ err: error }, `could not program the kernel: ${error.message}; trying again`),
     retry: { initialMs: 100, maxMs: 10_000 },
   });
+  // Watched from before the first reading: what is read to be taken over may change while it is read.
+  const drift = watchDrift(nft, tables.map((table) => table.schema), signal, (suspicions) => {
+    metrics.drifts.inc();
+    synchronizer.markSuspect(suspicions);
+    runner.trigger();
+  });
+  let adopted = 0;
+  try {
+    for (const table of tables) {
+      table.onLoad = drift.whileLoading;
+      const { rows, suspicion } = await table.start();
+      if (rows > 0) synchronizer.markSuspect(new Map([[table.family, suspicion]]));
+      adopted += rows;
+    }
+  } catch (error) {
+    stopping.abort(); // the watch would keep the process alive
+    throw error;
+  }
+  if (adopted > 0) log.info({ rows: adopted }, 'took over the rows of an earlier proxy');
+
   const health = (): ProxyHealth => {
     const since = runner.unservedSince;
     const isLive = since === undefined || clock.now() - since < config.healthTimeoutMs;
@@ -153,12 +152,6 @@ export async function startProxy(options: StartOptions): Promise<ProxyHandle> {
     return `${await metrics.registry.metrics()}${await endpointConnectionsText(nft, tables)}`;
   };
   const servers = await startServers(config, health, metrics, metricsText, clock, serverError);
-  for (const suspicions of early) synchronizer.markSuspect(suspicions);
-  onDrift = (suspicions) => {
-    metrics.drifts.inc();
-    synchronizer.markSuspect(suspicions);
-    runner.trigger();
-  };
 
   cluster.start(signal);
   void cluster.waitForNode(signal).then(() => {

@@ -43,6 +43,9 @@ export class Suspicion {
   rowsOf(map: MapName): ReadonlyMap<string, Row> | 'all' | undefined { return this.#rows.get(map); }
 }
 
+/** What a row says, as text, alike for the planner's rows and the kernel's. */
+export const dataText = ({ data }: Row): string => data?.join(' ') ?? '';
+
 /** A row's key as text, alike for the planner's rows and the kernel's. */
 export function keyText(row: Row): string {
   return `${row.key.join(' ')}${row.keyEnd === undefined || row.keyEnd.join() === row.key.join() ? '' : ` - ${row.keyEnd.join(' ')}`}`;

@@ -21,8 +21,6 @@ import { rulePrint } from './rule-print.ts';
 import { Suspicion } from './suspicion.ts';
 import { ChainCounts, TransactionSink } from './transaction-sink.ts';
 
-export interface TakenOver { readonly rows: number; readonly suspicion: Suspicion }
-
 export class TableProgrammer {
   readonly family: IpFamily;
   readonly schema: TableSchema;
@@ -60,22 +58,19 @@ export class TableProgrammer {
   get hasUnusedChains(): boolean { return this.#pickers.hasUnused || this.#keepers.hasUnused; }
 
   /**
-   * Loads the rules over what is there (every row stays in force) and takes the rows over. Returns how many there were, and what of them is
-   * to be audited once every Service is known.
+   * Loads the rules over what is there (every row stays in force) and takes the rows over.
    * Maps of another layout cannot be taken over: then nothing is done before the first `sync`, which replaces the table.
    */
-  async start(): Promise<TakenOver> {
+  async start(): Promise<Adoption> {
     const { name } = this.schema.table;
     this.#hasStandIn = name === TABLE && (await this.#nft.list({ family: this.family, name: STAND_IN })).tables.length > 0;
     const [found] = (await this.#nft.list(this.schema.table)).tables;
     this.#isOtherLayout = found !== undefined && found.comment !== layoutOf(this.family);
     if (this.#isOtherLayout) return { rows: 0, suspicion: new Suspicion() };
-    const { rows, doubtful } = await this.#adopt();
-    const suspicion = new Suspicion();
-    for (const map of doubtful) suspicion.addMap(map);
-    if (!await this.#loadRules() && rows > 0) suspicion.addEverything();
+    const adoption = await this.#adopt();
+    if (!await this.#loadRules() && adoption.rows > 0) adoption.suspicion.addEverything();
     this.#isStarted = true;
-    return { rows, suspicion };
+    return adoption;
   }
 
   /** nft flush set ...; add element ... { ranges } */
@@ -206,7 +201,7 @@ export class TableProgrammer {
 
   async #adopt(): Promise<Adoption> {
     const { tables, sets } = await this.#nft.list(this.schema.table);
-    if (tables.length === 0 || !Object.keys(this.schema.rows).every((name) => sets.some((set) => set.name === name))) return { rows: 0, doubtful: [] };
+    if (tables.length === 0 || !Object.keys(this.schema.rows).every((name) => sets.some((set) => set.name === name))) return { rows: 0, suspicion: new Suspicion() };
     const adopted = await adoptRows(this.#nft, this.schema, this.#state);
     for (const port of this.#state.ports()) {
       for (const slots of [port.base, port.twin]) if (slots !== undefined && slots.count !== 0) this.#pickers.up(slots.count);

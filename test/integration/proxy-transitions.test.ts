@@ -123,9 +123,9 @@ for (const [what, change] of unsound) {
     await before.remove();
     await before.start();
     const world = await fill(before, 3);
-    const slotRow = (await kernelRows(before)).find(({ map }) => map === 'slot');
+    const slotRow = (await kernelRows(before)).find(({ map }) => map === 'slot')!;
     const transaction = new Transaction(before.schema.table);
-    change(transaction, before.schema.rows, slotRow ?? { map: 'slot', key: [0, 0] });
+    change(transaction, before.schema.rows, slotRow);
     await nft.commit(transaction);
     const after = programmer('ip');
     const { suspicion } = await after.start();
