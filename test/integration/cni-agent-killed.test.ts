@@ -113,5 +113,7 @@ maybe('killed between ADD and the container\'s start, and the pod deleted before
   await client.delete(resources.pods, pod, { gracePeriodSeconds: 0 });
   start();
   await nothingIsLeft();
+  // The last thing the agent removes, after the sandbox.
+  await eventually('the folder of the pod is gone', () => entries('pods').length === 0);
   t.deepEqual(entries('pods'), []);
 });
